@@ -1,0 +1,1 @@
+"""backstay: the async toolkit behind any Python web app or worker."""

@@ -1,0 +1,92 @@
+"""Where time comes from. Nothing in backstay reads the process clock behind a `Clock`'s back."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Protocol
+
+import anyio
+import anyio.lowlevel
+
+
+class Clock(Protocol):
+    """Two readings of time and one way to wait.
+
+    Not promised: that the two readings advance together. The wall clock may jump (NTP, an operator); the
+    monotonic one never goes back but has no meaning outside this process.
+    """
+
+    def now(self) -> datetime:
+        """The instant, aware and in UTC. For what other machines or people read."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds since an arbitrary point. For durations and deadlines of this process."""
+        ...
+
+    async def sleep(self, seconds: float, /) -> None:
+        """Wait. Returns at once for zero or less; a cancellation is delivered while waiting."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clocks."""
+
+    # A C function, not a method around one: it stands on the hot path of every local cache hit.
+    monotonic = staticmethod(time.monotonic)
+
+    def now(self) -> datetime:
+        """The instant by the wall clock, in UTC."""
+        return datetime.now(UTC)
+
+    async def sleep(self, seconds: float, /) -> None:
+        """Wait for that many seconds of real time."""
+        await anyio.sleep(max(0.0, seconds))
+
+
+class ManualClock:
+    """A clock that stands still until a test moves it. Sleepers wake in the order of their deadlines.
+
+    Both readings move together, so an expiry can be tested to the microsecond and without waiting.
+    """
+
+    def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
+        if start.tzinfo is None:
+            raise ValueError("a clock starts at an aware instant; pass tzinfo=UTC")
+        self._start = start.astimezone(UTC)
+        self._elapsed = 0.0
+        self._order = itertools.count()
+        self._sleepers: list[tuple[float, int, anyio.Event]] = []
+
+    def now(self) -> datetime:
+        """Where the clock stands."""
+        return self._start + timedelta(seconds=self._elapsed)
+
+    def monotonic(self) -> float:
+        """Seconds since the clock was made."""
+        return self._elapsed
+
+    async def sleep(self, seconds: float, /) -> None:
+        """Wait until somebody advances the clock by that much."""
+        if seconds <= 0:
+            await anyio.lowlevel.checkpoint()
+            return
+        woken = anyio.Event()
+        heapq.heappush(self._sleepers, (self._elapsed + seconds, next(self._order), woken))
+        await woken.wait()
+
+    def advance(self, seconds: float) -> None:
+        """Move both readings forward and wake whoever's time has come. Never backwards."""
+        if seconds < 0:
+            raise ValueError("a clock does not go back; advance by zero or more seconds")
+        self._elapsed += seconds
+        while self._sleepers and self._sleepers[0][0] <= self._elapsed:
+            heapq.heappop(self._sleepers)[2].set()
+
+
+if TYPE_CHECKING:
+    _system: type[Clock] = SystemClock
+    _manual: type[Clock] = ManualClock
