@@ -1,0 +1,410 @@
+"""The cache as a caller sees it.
+
+The way of a value: ``key → backend → bytes → envelope → codec → object``; on a miss ``compute → codec →
+envelope → bytes → backend``. `Cache` checks options and decides by age; `Shelf` judges bytes; `Filler` owns
+the miss path; `FarTier` stands between them and a backend that may be away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final, Generic, Self, TypeVar, final, overload
+
+from backstay.clock import Clock, SystemClock
+from backstay.errors import InvalidKey, NotConfiguredError
+from backstay.events import Emitter, Listener
+from backstay.tasks import TaskOwner
+
+from . import scopes
+from .codecs import Codec, codec_for
+from .events import Invalidated
+from .far import AWAY, FarTier, Patience
+from .filler import Filler
+from .flights import Flight
+from .freshness import Age, Lifetime, Ttl, seconds
+from .globs import matcher
+from .keys import check_key, stored_name
+from .locks import Lease, Locks
+from .protocol import CacheBackend, LockBackend
+from .request import Compute, Label, Request, check_tags
+from .shelf import Shelf
+from .stats import CacheStats, Tally
+from .transcode import Decoded, Transcoder
+from .warming import WarmItem, WarmReport, warm_all
+
+T = TypeVar("T")
+D = TypeVar("D")
+
+
+@final
+class Missing(Enum):
+    """The type of `MISSING`, which tells "nothing is cached" from a cached None."""
+
+    MISSING = "missing"
+
+
+MISSING: Final = Missing.MISSING
+
+_MOST_KEYS: Final = 1000
+
+
+class Invalidation(Enum):
+    """What became of an invalidation."""
+
+    APPLIED = "applied"
+    """No read that starts from now on, on any node, sees what was invalidated."""
+    QUEUED = "queued"
+    """The backend is away: applied once it is back, before this process reads from it again. Until then other
+    processes may still read the old value, and a process that dies loses what it has queued."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Generic[T]):
+    """A cached value and what is known about it."""
+
+    value: T
+    fresh: bool
+    """Whether it is within its ttl; if not, it is within grace or stale-while-revalidate."""
+    expires_in: float
+    """Seconds until it is stale; negative if it is."""
+    tags: tuple[str, ...]
+    cost: float
+    """Seconds that its computation took; 0.0 if it was set."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defaults:
+    """What applies to calls that do not say otherwise. Seconds."""
+
+    ttl: float = 300.0
+    grace: float = 0.0
+    swr: float = 0.0
+    beta: float = 1.0
+    jitter: float = 0.05
+    lease: float = 10.0
+
+
+class Cache:
+    """Values under keys, computed once, never staler than the last invalidation.
+
+    Use it as ``async with Cache(backend) as cache``: leaving the block ends its background work. One Cache
+    belongs to one event loop; a backend may serve several.
+    """
+
+    def __init__(
+        self,
+        backend: CacheBackend,
+        *,
+        locks: LockBackend | None = None,
+        defaults: Defaults | None = None,
+        transcoder: Transcoder | None = None,
+        patience: Patience | None = None,
+        listeners: Iterable[Listener] = (),
+        clock: Clock | None = None,
+    ) -> None:
+        """Put a cache in front of a backend.
+
+        Args:
+            backend: where bytes are kept.
+            locks: what `lock` works on; often the same object as `backend`.
+            defaults: ttl, grace and the like for calls that do not say.
+            transcoder: compression, sealing and size limits.
+            patience: how long to bear with a failing backend.
+            listeners: told of what happens; see `backstay.cache.events`.
+            clock: where time comes from.
+        """
+        self._clock: Clock = clock or SystemClock()
+        self._defaults = defaults or Defaults()
+        self._emit = Emitter(listeners)
+        self._owner = TaskOwner()
+        self._tally = Tally()
+        self._far = FarTier(backend, self._clock, self._emit, patience or Patience())
+        self._shelf = Shelf(self._far, transcoder or Transcoder(), self._tally, self._clock, self._emit)
+        self._filler = Filler(self._shelf, self._owner, self._clock, self._emit)
+        self._locks = Locks(locks, self._owner, self._clock, self._emit) if locks is not None else None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End background work and wait for it. Calls made later compute and store nothing."""
+        await self._owner.aclose()
+
+    async def get_or_compute(
+        self,
+        key: str,
+        compute_func: Compute[T],
+        ttl: Ttl | None = None,
+        *,
+        codec: Codec[T] | type[T] | None = None,
+        tags: Sequence[str] = (),
+        grace: Ttl | None = None,
+        swr: Ttl | None = None,
+        early: float | None = None,
+        jitter: float | None = None,
+        negative_ttl: Ttl | None = None,
+        cache_if: Callable[[T], bool] | None = None,
+        lease: Ttl | None = None,
+        refresh: bool = False,
+        sensitive: bool = False,
+    ) -> T:
+        """The cached value, or what `compute_func` returns, which is then cached.
+
+        However many callers ask at once, one computation runs. It belongs to the cache: cancelling a caller
+        cancels only that caller. An error of the computation reaches all who wait and is not cached. A
+        backend that is away is an event and never an error.
+
+        Args:
+            key: from `cache_key`, or any text.
+            compute_func: an async function without arguments, or a quick sync one.
+            ttl: fresh for this long; the cache's default if not given.
+            codec: a codec, or the type to decode into.
+            tags: names for `invalidate_tags`. Give the same ones at every call for a key.
+            grace: after the ttl, serve the old value for this long if computing anew *fails*.
+            swr: after the ttl, serve the old value for this long at once and compute anew behind it.
+            early: how eagerly to renew ahead of expiry (XFetch's β); 0 turns it off.
+            jitter: share of the ttl by which expiries are spread, 0 to 1.
+            negative_ttl: the ttl of a None; 0 does not cache None.
+            cache_if: store only values for which this is true.
+            lease: how long other processes wait for a computation whose process died.
+            refresh: compute even if a fresh value is there.
+            sensitive: never store it unsealed.
+
+        Raises:
+            InvalidKey: the key or a tag breaks the rules.
+            ConfigError: a duration makes no sense.
+        """
+        request = Request(
+            key=check_key(key),
+            compute=compute_func,
+            label=Label(codec_for(codec), check_tags(tags) if tags else (), sensitive),
+            lifetime=self._lifetime(ttl, grace, swr, early, jitter),
+            lease=self._defaults.lease if lease is None else seconds(lease, "lease"),
+            negative_ttl=None if negative_ttl is None else seconds(negative_ttl, "negative_ttl", zero=True),
+            cache_if=cache_if,
+        )
+        found, seen = await self._shelf.find(key, request.label.codec)
+        counts = self._tally.of(key)
+        if found is not None and not refresh:
+            standing = self._standing(found, request.lifetime)
+            if standing is not Age.DEAD:
+                if standing is Age.STALE:
+                    counts.stale += 1
+                else:
+                    counts.hits += 1
+                if standing is not Age.FRESH:
+                    self._filler.renew(request, seen)
+                return found.value
+        counts.misses += 1
+        return await self._obtain(request, found, seen)
+
+    @overload
+    async def get(self, key: str) -> Any: ...
+
+    @overload
+    async def get(self, key: str, *, codec: Codec[T] | type[T]) -> T | Missing: ...
+
+    @overload
+    async def get(self, key: str, default: D, *, codec: Codec[T] | type[T]) -> T | D: ...
+
+    @overload
+    async def get(self, key: str, default: Any) -> Any: ...
+
+    async def get(self, key: str, default: Any = MISSING, *, codec: Codec[Any] | type[Any] | None = None) -> Any:
+        """The cached value if it is fresh; else `default`, which is `MISSING` unless given."""
+        found, _ = await self._shelf.find(check_key(key), codec_for(codec))
+        return self._value_or(key, found, default)
+
+    async def get_entry(self, key: str, *, codec: Codec[T] | type[T] | None = None) -> Entry[T] | None:
+        """The cached value with its age and tags, even if stale but within grace. Counts as no look-up."""
+        found, _ = await self._shelf.find(check_key(key), codec_for(codec))
+        if found is None:
+            return None
+        envelope = found.envelope
+        left = (envelope.fresh_until - self._shelf.now_ms()) / 1000.0
+        return Entry(found.value, left > 0, left, envelope.tags, envelope.cost / 1_000_000)
+
+    async def exists(self, key: str) -> bool:
+        """Whether a fresh value is cached, whatever its codec. Counts as no look-up."""
+        raws = await self._far.read([stored_name(check_key(key))])
+        envelope = None if raws is AWAY else self._shelf.peek(key, raws[0])
+        return envelope is not None and self._shelf.age_of(envelope) is Age.FRESH
+
+    async def set(
+        self,
+        key: str,
+        value: T,
+        ttl: Ttl | None = None,
+        *,
+        codec: Codec[T] | type[T] | None = None,
+        tags: Sequence[str] = (),
+        sensitive: bool = False,
+    ) -> Invalidation:
+        """Store a value, and void every computation for the key that began before.
+
+        `QUEUED` means: not stored; the key will be invalidated once the backend is back.
+
+        Raises:
+            EncodingError, ValueTooLarge, SealingRequired: the value cannot be stored like this.
+        """
+        return await self.set_many({key: value}, ttl, codec=codec, tags=tags, sensitive=sensitive)
+
+    async def set_many(
+        self,
+        values: Mapping[str, T],
+        ttl: Ttl | None = None,
+        *,
+        codec: Codec[T] | type[T] | None = None,
+        tags: Sequence[str] = (),
+        sensitive: bool = False,
+    ) -> Invalidation:
+        """Store several values with one ttl. Each key is atomic; all together are not."""
+        lifetime = self._lifetime(ttl, None, None, 0.0, None)
+        _few(list(values))
+        # What is set now is newer than every invalidation so far, also those not heard of yet.
+        await self._far.read(())
+        label = Label(codec_for(codec), check_tags(tags), sensitive)
+        raws = {
+            key: self._shelf.write(check_key(key), value, label, ttl=lifetime.ttl, epoch=self._far.log.epoch)
+            for key, value in values.items()
+        }
+        return await self._replace(raws, lifetime.ttl)
+
+    async def get_many(self, keys: Sequence[str], *, codec: Codec[T] | type[T] | None = None) -> dict[str, T]:
+        """The fresh values of those keys that have one, in one look. At most 1,000 keys."""
+        found, _ = await self._shelf.find_many([check_key(key) for key in _few(keys)], codec_for(codec))
+        pairs = zip(keys, found, strict=True)
+        values = {key: self._value_or(key, entry, MISSING) for key, entry in pairs}
+        return {key: value for key, value in values.items() if value is not MISSING}
+
+    async def touch(self, key: str, ttl: Ttl | None = None) -> bool:
+        """Give a fresh value a new ttl, counted from now. False if there is none, or it changed meanwhile."""
+        return await self._filler.touch(
+            check_key(key), self._lifetime(ttl, None, None, 0.0, 0.0), self._defaults.lease
+        )
+
+    async def invalidate(self, *keys: str) -> Invalidation:
+        """Forget these keys, and void every computation for them that is under way anywhere."""
+        return await self._replace({check_key(key): None for key in _few(keys)}, 0.0)
+
+    async def invalidate_pattern(self, pattern: str) -> Invalidation:
+        r"""Invalidate every key that matches a glob, at the same cost for any number of keys.
+
+        ``*`` any run, ``?`` one character, ``[a-z]`` classes, ``\`` quotes. Build patterns that hold values
+        with `key_pattern`.
+        """
+        return await self._invalidate_scopes([scopes.pattern_scope(pattern)], matcher(pattern), ())
+
+    async def invalidate_namespace(self, namespace: str) -> Invalidation:
+        """Invalidate all keys of a namespace: what `cache_key` makes with it as the first argument."""
+        glob = scopes.namespace_scope(namespace)
+        return await self._invalidate_scopes([glob], matcher(glob[1:]), ())
+
+    async def invalidate_tags(self, *tags: str) -> Invalidation:
+        """Invalidate every entry that carries one of the tags."""
+        wanted = check_tags(tags)
+        return await self._invalidate_scopes([scopes.tag_scope(tag) for tag in wanted], None, wanted)
+
+    async def warm(
+        self,
+        items: Iterable[WarmItem],
+        *,
+        concurrency: int = 8,
+        rate: float | None = None,
+        on_progress: Callable[[WarmReport], None] | None = None,
+    ) -> WarmReport:
+        """Compute what is missing ahead of its use, `concurrency` at a time and at most `rate` per second.
+
+        Items are taken one by one as there is room, so a generator may be endless in memory. An item that
+        fails is reported and stops nothing. `on_progress` is called after each item.
+        """
+        return await warm_all(
+            self, items, concurrency=concurrency, rate=rate, clock=self._clock, on_progress=on_progress
+        )
+
+    def lock(self, name: str, *, lease: Ttl = 10.0, wait: Ttl | None = None) -> AbstractAsyncContextManager[Lease]:
+        """Hold a named lock for a block; see `Locks.hold`, and the module for what a lock cannot promise."""
+        if self._locks is None:
+            raise NotConfiguredError("this cache was given no locks: Cache(backend, locks=backend)")
+        waiting = None if wait is None else seconds(wait, "wait", zero=True)
+        return self._locks.hold(name, lease=seconds(lease, "lease"), wait=waiting)
+
+    def stats(self) -> CacheStats:
+        """What happened in each namespace, in this process and since this cache was made."""
+        return self._tally.snapshot(available=self._far.available, queued=self._far.owed)
+
+    def _lifetime(
+        self, ttl: Ttl | None, grace: Ttl | None, swr: Ttl | None, early: float | None, jitter: float | None
+    ) -> Lifetime:
+        given = self._defaults
+        return Lifetime(
+            ttl=given.ttl if ttl is None else seconds(ttl, "ttl"),
+            grace=given.grace if grace is None else seconds(grace, "grace", zero=True),
+            swr=given.swr if swr is None else seconds(swr, "swr", zero=True),
+            beta=given.beta if early is None else seconds(early, "early", zero=True),
+            jitter=given.jitter if jitter is None else min(1.0, seconds(jitter, "jitter", zero=True)),
+        )
+
+    def _standing(self, found: Decoded[Any], lifetime: Lifetime) -> Age:
+        """What this caller may do with the entry: its own swr decides whether stale is good enough."""
+        standing = self._shelf.age_of(found.envelope, lifetime.beta)
+        if standing is Age.STALE:
+            past = (self._shelf.now_ms() - found.envelope.fresh_until) / 1000.0
+            return Age.STALE if past < lifetime.swr else Age.DEAD
+        return standing
+
+    async def _obtain(self, request: Request[T], found: Decoded[T] | None, seen: bytes) -> T:
+        try:
+            return await self._filler.obtain(request, seen)
+        except Exception as exc:
+            usable = (
+                found is not None and request.lifetime.grace > 0 and not self._shelf.invalidated(found.envelope)
+            )
+            if found is not None and usable and self._shelf.age_of(found.envelope) is not Age.DEAD:
+                self._tally.of(request.key).stale += 1
+                self._filler.failed(request, exc, served_stale=True)
+                return found.value
+            self._filler.failed(request, exc, served_stale=False)
+            raise
+
+    def _value_or(self, key: str, found: Decoded[T] | None, default: D) -> T | D:
+        counts = self._tally.of(key)
+        if found is None or self._shelf.age_of(found.envelope) is not Age.FRESH:
+            counts.misses += 1
+            return default
+        counts.hits += 1
+        return found.value
+
+    async def _replace(self, raws: Mapping[str, bytes | None], kept: float) -> Invalidation:
+        """Store or remove by key; then nobody joins a lone computation for these keys any more."""
+        self._filler.forget_lone(lambda flight: flight.key in raws)
+        applied = await self._shelf.put(raws, kept)
+        for key in raws:
+            self._tally.of(key).invalidated += 1
+        return self._told(tuple(raws), applied=applied)
+
+    async def _invalidate_scopes(
+        self, scope: list[str], matches: Callable[[str], bool] | None, tags: Sequence[str]
+    ) -> Invalidation:
+        def concerns(flight: Flight[Any]) -> bool:
+            return (matches is not None and matches(flight.key)) or any(tag in flight.tags for tag in tags)
+
+        self._filler.forget_lone(concerns)
+        applied = await self._far.bump(scope)
+        return self._told(tuple(scope), applied=applied)
+
+    def _told(self, what: tuple[str, ...], *, applied: bool) -> Invalidation:
+        self._emit(Invalidated(what=what, queued=not applied))
+        return Invalidation.APPLIED if applied else Invalidation.QUEUED
+
+
+def _few(keys: Sequence[str]) -> Sequence[str]:
+    if len(keys) > _MOST_KEYS:
+        raise InvalidKey(f"at most {_MOST_KEYS} keys in one call, not {len(keys)}: ask in portions")
+    return keys

@@ -1,0 +1,104 @@
+"""The module-level functions: they act on the innermost open cache, or on the one they are given.
+
+Outside any open Backstay they act on an embedded default: one `MemoryCache` per process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache as once
+from typing import Final, TypeVar
+
+from anyio.lowlevel import RunVar
+
+from backstay.ambient import Ambient
+
+from .cache import Cache, Invalidation
+from .codecs import Codec
+from .freshness import Ttl
+from .memory import MemoryCache
+from .request import Compute
+
+T = TypeVar("T")
+
+# A Cache belongs to one event loop; the memory behind it is the process's.
+_default: RunVar[Cache] = RunVar("backstay.cache.default")
+
+
+@once
+def _memory() -> MemoryCache:
+    return MemoryCache()
+
+
+def _embedded() -> Cache:
+    try:
+        return _default.get()
+    except LookupError:
+        memory = _memory()
+        cache = Cache(memory, locks=memory)
+        _default.set(cache)
+        return cache
+
+
+current_cache: Final[Ambient[Cache]] = Ambient("caches", default=_embedded)
+"""The open caches; the container enters its own here."""
+
+
+async def get_cached_or_compute(
+    key: str,
+    compute_func: Compute[T],
+    ttl: Ttl | None = None,
+    *,
+    cache: Cache | None = None,
+    codec: Codec[T] | type[T] | None = None,
+    tags: Sequence[str] = (),
+    grace: Ttl | None = None,
+    swr: Ttl | None = None,
+    early: float | None = None,
+    jitter: float | None = None,
+    negative_ttl: Ttl | None = None,
+    cache_if: Callable[[T], bool] | None = None,
+    lease: Ttl | None = None,
+    refresh: bool = False,
+    sensitive: bool = False,
+) -> T:
+    """The cached value of a key, or what `compute_func` returns, which is then cached.
+
+    Acts on `cache`, or on the innermost open one. Everything else is `Cache.get_or_compute`'s.
+    """
+    return await (cache or current_cache.get()).get_or_compute(
+        key,
+        compute_func,
+        ttl,
+        codec=codec,
+        tags=tags,
+        grace=grace,
+        swr=swr,
+        early=early,
+        jitter=jitter,
+        negative_ttl=negative_ttl,
+        cache_if=cache_if,
+        lease=lease,
+        refresh=refresh,
+        sensitive=sensitive,
+    )
+
+
+async def invalidate(*keys: str, cache: Cache | None = None) -> Invalidation:
+    """Forget these keys; see `Cache.invalidate`."""
+    return await (cache or current_cache.get()).invalidate(*keys)
+
+
+async def invalidate_pattern(pattern: str, *, cache: Cache | None = None) -> Invalidation:
+    """Invalidate every key that matches a glob; see `Cache.invalidate_pattern`."""
+    return await (cache or current_cache.get()).invalidate_pattern(pattern)
+
+
+async def invalidate_tags(*tags: str, cache: Cache | None = None) -> Invalidation:
+    """Invalidate every entry that carries one of the tags; see `Cache.invalidate_tags`."""
+    return await (cache or current_cache.get()).invalidate_tags(*tags)
+
+
+async def invalidate_namespace(namespace: str, *, cache: Cache | None = None) -> Invalidation:
+    """Invalidate all keys of a namespace; see `Cache.invalidate_namespace`."""
+    return await (cache or current_cache.get()).invalidate_namespace(namespace)

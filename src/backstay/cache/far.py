@@ -1,0 +1,209 @@
+"""The backend as the rest of the cache sees it: it may be away, and that is never an error.
+
+Three duties, in one place because they hang together:
+
+* **Breaker.** An operation that fails is tried again, a bounded number of times with exponential back-off. If
+  it still fails the breaker opens: nobody waits for the backend until one caller's probe has succeeded.
+* **Outbox.** What was to be invalidated while the backend was away is owed. It is paid before anything is
+  read again, so nothing older than the invalidation is ever trusted.
+* **Log.** Every read brings the records of scope invalidations that this process did not know.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, TypeVar, final
+
+from backstay.clock import Clock
+from backstay.errors import CacheUnavailable, ConfigError
+from backstay.events import Emitter
+
+from .events import BackendBack, BackendFailed, BackendLost
+from .protocol import Acquired, CacheBackend
+from .scopes import FLOOR, ScopeLog
+
+T = TypeVar("T")
+
+MAX_OWED: Final = 10_000
+"""Most invalidations that wait; beyond that, everything is invalidated instead."""
+
+
+@final
+class Away(Enum):
+    """What an operation answers when the backend cannot be asked."""
+
+    AWAY = "away"
+
+
+AWAY: Final = Away.AWAY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long to bear with a failing backend. Seconds."""
+
+    retries: int = 1
+    """How often an operation is tried again before the breaker opens."""
+    backoff: float = 0.02
+    """The pause before the first retry; doubles with each, spread by half."""
+    probe_after: float = 0.1
+    """How long the breaker stays open at first; doubles while probes fail."""
+    probe_most: float = 0.5
+    """The longest that it stays open."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that mean nothing."""
+        if self.retries < 0 or min(self.backoff, self.probe_after) <= 0 or self.probe_most < self.probe_after:
+            raise ConfigError("Patience wants retries >= 0, pauses > 0, and probe_most >= probe_after")
+
+
+class FarTier:
+    """A `CacheBackend` behind a breaker, with an outbox and a replica of its log."""
+
+    def __init__(self, backend: CacheBackend, clock: Clock, emit: Emitter, patience: Patience) -> None:
+        self.log = ScopeLog()
+        self._backend = backend
+        self._clock = clock
+        self._emit = emit
+        self._patience = patience
+        self._failures = 0
+        self._open_until: float | None = None
+        self._probing = False
+        self._owed_keys: dict[str, None] = {}
+        self._owed_scopes: dict[str, None] = {}
+
+    @property
+    def available(self) -> bool:
+        """Whether the breaker is closed."""
+        return self._open_until is None
+
+    @property
+    def owed(self) -> int:
+        """Invalidations that wait for the backend."""
+        return len(self._owed_keys) + len(self._owed_scopes)
+
+    async def read(self, keys: Sequence[str]) -> Sequence[bytes | None] | Away:
+        """The raw values, after the log's news have been taken in."""
+        reading = await self._ask("read", lambda: self._backend.read(keys, since=self.log.epoch))
+        if reading is AWAY:
+            return AWAY
+        self.log.apply(reading.epoch, reading.records)
+        return reading.values
+
+    async def acquire(
+        self, key: str, token: str, *, epoch: int, floor: int, lease: float, seen: bytes
+    ) -> Acquired | Away:
+        """Ask for the lease of a key."""
+        return await self._ask(
+            "acquire",
+            lambda: self._backend.acquire(key, token, epoch=epoch, floor=floor, lease=lease, seen=seen),
+        )
+
+    async def hold(self, key: str, token: str, *, lease: float) -> bool | Away:
+        """Renew a lease, or end it (0)."""
+        return await self._ask("hold", lambda: self._backend.hold(key, token, lease=lease))
+
+    async def fill(self, key: str, token: str, value: bytes, *, ttl: float) -> bool | Away:
+        """Store under the lease."""
+        return await self._ask("fill", lambda: self._backend.fill(key, token, value, ttl=ttl))
+
+    async def put(self, entries: Mapping[str, bytes | None], *, ttl: float = 0.0) -> bool:
+        """Store or remove, whatever is there. False: not done, and the keys are owed an invalidation."""
+        if await self._ask("put", lambda: self._backend.put(entries, ttl=ttl)) is AWAY:
+            self._owe(keys=entries)
+            return False
+        return True
+
+    async def bump(self, scopes: Sequence[str]) -> bool:
+        """Invalidate scopes. False: owed.
+
+        The new epoch is not taken into the replica: records of others may lie between, and the next read
+        brings them all.
+        """
+        if await self._ask("bump", lambda: self._backend.bump(scopes)) is AWAY:
+            self._owe(scopes=scopes)
+            return False
+        return True
+
+    async def _ask(self, operation: str, call: Callable[[], Awaitable[T]]) -> T | Away:
+        """Run one operation if the backend can be asked; AWAY if not, or if it keeps failing."""
+        if self._open_until is not None and not await self._probe():
+            return AWAY
+        for attempt in range(self._patience.retries + 1):
+            try:
+                answer = await call()
+            except CacheUnavailable as exc:
+                self._emit(BackendFailed(operation=operation, error=str(exc)))
+            else:
+                return answer
+            if attempt < self._patience.retries and self.available:
+                await self._clock.sleep(self._pause(attempt))
+            if not self.available:  # another caller found out meanwhile
+                return AWAY
+        self._open()
+        return AWAY
+
+    def _pause(self, attempt: int) -> float:
+        return self._patience.backoff * float(2**attempt) * (1.0 + random.random() / 2)  # noqa: S311 - a pause
+
+    def _open(self) -> None:
+        longest, first = self._patience.probe_most, self._patience.probe_after
+        pause = min(longest, first * 2 ** min(self._failures, 16)) * (1.0 + random.random() / 4)  # noqa: S311
+        self._failures += 1
+        self._open_until = self._clock.monotonic() + pause
+        self._emit(BackendLost(failures=self._failures, retry_in=pause))
+
+    async def _probe(self) -> bool:
+        """Whether the breaker is closed now. One caller at a time finds out, once the pause is over."""
+        if self._probing or self._open_until is None:
+            return self._open_until is None
+        if self._clock.monotonic() < self._open_until:
+            return False
+        self._probing = True
+        try:
+            replayed = await self._pay()
+        except CacheUnavailable as exc:
+            self._emit(BackendFailed(operation="probe", error=str(exc)))
+            self._open()
+            return False
+        finally:
+            self._probing = False
+        self._open_until = None
+        self._failures = 0
+        self._emit(BackendBack(replayed=replayed))
+        return True
+
+    async def _pay(self) -> int:
+        """Apply what is owed, then look at the log. Raises CacheUnavailable."""
+        paid = 0
+        while self._owed_keys or self._owed_scopes:
+            keys, scopes = self._owed_keys, self._owed_scopes
+            # What is added while these are under way is owed anew, even if it names the same key.
+            self._owed_keys, self._owed_scopes = {}, {}
+            paid += await self._pay_these(keys, scopes)
+        reading = await self._backend.read((), since=self.log.epoch)
+        self.log.apply(reading.epoch, reading.records)
+        return paid
+
+    async def _pay_these(self, keys: Mapping[str, None], scopes: Mapping[str, None]) -> int:
+        applied = False
+        try:
+            if keys:
+                await self._backend.put(keys, ttl=0.0)
+            if scopes:
+                await self._backend.bump(list(scopes))
+            applied = True
+        finally:
+            if not applied:  # failed or cancelled: still owed
+                self._owe(keys, scopes)
+        return len(keys) + len(scopes)
+
+    def _owe(self, keys: Iterable[str] = (), scopes: Iterable[str] = ()) -> None:
+        self._owed_keys.update(dict.fromkeys(keys))
+        self._owed_scopes.update(dict.fromkeys(scopes))
+        if self.owed > MAX_OWED:
+            self._owed_keys.clear()
+            self._owed_scopes = {FLOOR: None}

@@ -1,0 +1,239 @@
+"""The miss path: who computes, who waits for whom, and what is stored in the end.
+
+A caller that found nothing asks the backend for the key's lease. Whoever is granted it computes, in a flight
+that belongs to the cache; a caller whose asking meets the lease of a flight of this process joins that flight,
+*by its token*: only a computation that the backend still stands behind is ever joined. A lease of another
+process is waited for. Without a backend, callers of this process share a flight that stores nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final, Literal, TypeVar, assert_never
+
+import anyio
+
+from backstay.clock import Clock
+from backstay.errors import EncodingError, SealingRequired, ValueTooLarge
+from backstay.events import Emitter
+from backstay.tasks import TaskOwner
+
+from .events import ComputationFailed, Computed, NotStored
+from .far import AWAY, Away
+from .flights import Abandoned, Flight, Rounds
+from .freshness import Age, Lifetime
+from .keys import stored_name
+from .leases import LeaseKeeper
+from .protocol import Busy, Granted, Hit
+from .request import Request, call
+from .shelf import Shelf, head
+
+T = TypeVar("T")
+
+LONE_BOUND: Final = 2.0
+"""Without a backend, a caller joins a computation of its process that is at most this many seconds old."""
+
+_FIRST_LOOK: Final = 0.01
+_LONGEST_LOOK: Final = 1.0
+_AFTER_LEASE: Final = 0.03
+
+
+class Filler:
+    """Computes what is missing, once, and stores it if it may still be stored."""
+
+    def __init__(self, shelf: Shelf, owner: TaskOwner, clock: Clock, emit: Emitter) -> None:
+        self._shelf = shelf
+        self._owner = owner
+        self._clock = clock
+        self._emit = emit
+        self._rounds: Rounds[Flight[Any] | Hit | Busy] = Rounds(owner)
+        self._flights: dict[str, Flight[Any]] = {}
+        self._lone: dict[str, Flight[Any]] = {}
+        self._renewing: set[str] = set()
+        self._keeper = LeaseKeeper(shelf.far, owner, clock)
+        # Unique over processes and restarts: a token is never used twice.
+        self._process = secrets.token_urlsafe(12)
+        self._acquisitions = itertools.count(1)
+
+    async def obtain(self, request: Request[T], seen: bytes) -> T:
+        """The value: from another's fill, or computed here. `seen` is what was found and will not do."""
+        name = request.name
+        pause = _FIRST_LOOK
+        while not self._owner.closed:
+            step = await self._rounds.ask(name, partial(self._step, request, name, seen))
+            match step:
+                case Flight():
+                    with suppress(Abandoned):
+                        value: T = await self._aboard(step)
+                        return value
+                case Hit():
+                    found = self._shelf.judge(request.key, step.value, request.label.codec)
+                    if found is not None and self._shelf.age_of(found.envelope) is Age.FRESH:
+                        return found.value
+                    seen = head(step.value)
+                case Busy():
+                    await self._clock.sleep(min(step.left + _AFTER_LEASE, pause))
+                    pause = min(pause * 2, _LONGEST_LOOK)
+                case _:
+                    assert_never(step)
+        return await call(request.compute)  # a closed cache is no cache
+
+    async def _aboard(self, flight: Flight[Any]) -> Any:
+        """The flight's result, counted apart for all but the one that started it."""
+        if flight.waiters:
+            self._shelf.tally.of(flight.key).coalesced += 1
+        return await flight.join()
+
+    def renew(self, request: Request[Any], seen: bytes) -> None:
+        """Compute anew in the background, unless this process already does so for the key."""
+        name = request.name
+        if name in self._renewing or self._owner.closed:
+            return
+        self._renewing.add(name)
+
+        async def background() -> None:
+            try:
+                step = await self._rounds.ask(name, lambda: self._step(request, name, seen, outlives=True))
+                if isinstance(step, Flight):
+                    await step.landed()
+            finally:
+                self._renewing.discard(name)
+
+        self._owner.start(background, f"backstay renewal {request.key[:64]}")
+
+    async def touch(self, key: str, lifetime: Lifetime, lease: float) -> bool:
+        """Store what is there again with a new ttl, under a lease: never over something newer."""
+        name = stored_name(key)
+        raws = await self._shelf.far.read([name])
+        raw = None if raws is AWAY else raws[0]
+        envelope = self._shelf.peek(key, raw)
+        if envelope is None or self._shelf.age_of(envelope) is not Age.FRESH:
+            return False
+        token, log = self._new_token(), self._shelf.far.log
+        answer = await self._shelf.far.acquire(
+            name, token, epoch=log.epoch, floor=log.newest(key, envelope.tags), lease=lease, seen=head(raw)
+        )
+        if not isinstance(answer, Granted):
+            return False
+        renewed = self._shelf.rewrite(envelope, lifetime.ttl)
+        return await self._shelf.far.fill(name, token, renewed, ttl=lifetime.ttl) is True
+
+    def forget_lone(self, concerns: Callable[[Flight[Any]], bool]) -> None:
+        """After an invalidation: nobody joins these any more. Their callers so far are still served."""
+        self._lone = {name: flight for name, flight in self._lone.items() if not concerns(flight)}
+
+    async def _step(
+        self, request: Request[Any], name: str, seen: bytes, *, outlives: bool = False
+    ) -> Flight[Any] | Hit | Busy:
+        """One asking for the lease, and what follows from the answer."""
+        token = self._new_token()
+        log = self._shelf.far.log
+        epoch, floor = log.epoch, log.newest(request.key, request.label.tags)
+        answer = await self._shelf.far.acquire(
+            name, token, epoch=epoch, floor=floor, lease=request.lease, seen=seen
+        )
+        match answer:
+            case Away.AWAY:
+                return self._alone(request, name)
+            case Granted():
+                return self._launch(request, name, token, epoch, outlives=outlives)
+            case Busy():
+                return self._flights.get(answer.token, answer)
+            case Hit():
+                return answer
+            case _:
+                assert_never(answer)
+
+    def _new_token(self) -> str:
+        return f"{self._process}-{next(self._acquisitions)}"
+
+    def _launch(self, request: Request[Any], name: str, token: str, epoch: int, *, outlives: bool) -> Flight[Any]:
+        flight = Flight[Any](request.key, token, outlives=outlives, started=self._clock.monotonic())
+        self._flights[token] = flight
+        flight.launch(self._owner, lambda _: self._leased(request, name, token, epoch))
+        return flight
+
+    def _alone(self, request: Request[Any], name: str) -> Flight[Any]:
+        flight = self._lone.get(name)
+        now = self._clock.monotonic()
+        if flight is None or flight.done or now - flight.started > LONE_BOUND:
+            flight = Flight[Any](request.key, "", outlives=False, started=now)
+            flight.tags = request.label.tags
+            self._lone[name] = flight
+            flight.launch(self._owner, lambda this: self._unleased(request, name, this))
+        return flight
+
+    async def _leased(self, request: Request[T], name: str, token: str, epoch: int) -> T:
+        """Compute under a lease, which is renewed meanwhile, and store under it."""
+        settled = False
+        self._keeper.hold(name, token, request.lease)
+        try:
+            value, cost = await self._timed(request)
+            settled = await self._store(request, name, token, value, epoch=epoch, cost=cost)
+            return value
+        finally:
+            self._keeper.let_go(token)
+            if not settled:
+                # Also when cancelled: an orphaned lease would hold up the other processes.
+                with anyio.CancelScope(shield=True):
+                    await self._shelf.far.hold(name, token, lease=0.0)
+            del self._flights[token]
+
+    async def _unleased(self, request: Request[T], name: str, flight: Flight[T]) -> T:
+        try:
+            value, _ = await self._timed(request)
+            self._emit(NotStored(key=request.key, reason="unavailable"))
+            return value
+        finally:
+            if self._lone.get(name) is flight:
+                del self._lone[name]
+
+    async def _timed(self, request: Request[T]) -> tuple[T, float]:
+        """The value, and what it took in seconds."""
+        began = self._clock.monotonic()
+        counts = self._shelf.tally.of(request.key)
+        try:
+            value = await call(request.compute)
+        except Exception:
+            counts.failed += 1
+            raise
+        cost = self._clock.monotonic() - began
+        counts.computed += 1
+        self._emit(Computed(key=request.key, seconds=cost))
+        return value, cost
+
+    async def _store(
+        self, request: Request[T], name: str, token: str, value: T, *, epoch: int, cost: float
+    ) -> bool:
+        """Whether the lease is settled: used up by the fill, or found to be void."""
+        try:
+            if not request.wanted(value):
+                return False
+            ttl = request.ttl_of(value)
+            kept = ttl + request.lifetime.afterlife
+            raw = self._shelf.write(request.key, value, request.label, ttl=ttl, kept=kept, epoch=epoch, cost=cost)
+        except (EncodingError, ValueTooLarge, SealingRequired) as exc:
+            self._emit(NotStored(key=request.key, reason=_REASONS[type(exc)], detail=str(exc)))
+            return False
+        stored = await self._shelf.far.fill(name, token, raw, ttl=kept)
+        if stored is AWAY:
+            self._emit(NotStored(key=request.key, reason="unavailable"))
+        elif not stored:
+            self._shelf.tally.of(request.key).refused += 1
+            self._emit(NotStored(key=request.key, reason="refused"))
+        return True
+
+    def failed(self, request: Request[Any], error: Exception, *, served_stale: bool) -> None:
+        """Tell that a caller met a failed computation, and what it got instead."""
+        self._emit(ComputationFailed(key=request.key, error=type(error).__qualname__, served_stale=served_stale))
+
+
+_REASONS: dict[type[Exception], Literal["unencodable", "too-large", "unsealed"]] = {
+    EncodingError: "unencodable",
+    ValueTooLarge: "too-large",
+    SealingRequired: "unsealed",
+}

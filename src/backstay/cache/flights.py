@@ -1,0 +1,130 @@
+"""One computation, any number of callers: a flight is joined by its token and belongs to no caller.
+
+The computation runs in a task of the cache. Callers only wait for it: cancelling one, or the first, disturbs
+nobody. When the last caller has gone, the computation is cancelled, unless it was asked to go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+import anyio
+
+from backstay.tasks import TaskOwner
+
+T = TypeVar("T")
+
+
+class Abandoned(Exception):
+    """The flight was cancelled with nobody aboard, just as this caller arrived. Look again."""
+
+
+class Flight(Generic[T]):
+    """A computation under way."""
+
+    __slots__ = (
+        "_done",
+        "_error",
+        "_outlives",
+        "_scope",
+        "_value",
+        "key",
+        "started",
+        "tags",
+        "token",
+        "waiters",
+    )
+
+    def __init__(self, key: str, token: str, *, outlives: bool, started: float) -> None:
+        """`outlives`: go on when the last caller has gone. `started` is a monotonic reading."""
+        self.key = key
+        self.token = token
+        self.started = started
+        self.tags: tuple[str, ...] = ()
+        """Those of the value, known once it is computed."""
+        self.waiters = 0
+        self._outlives = outlives
+        self._done = anyio.Event()
+        self._scope: anyio.CancelScope | None = None
+        self._value: T | None = None
+        # Until it is known to have landed, whoever looks sees a flight that was cancelled.
+        self._error: Exception | None = Abandoned()
+
+    @property
+    def done(self) -> bool:
+        """Whether it has landed."""
+        return self._done.is_set()
+
+    def launch(self, owner: TaskOwner, run: Callable[[Flight[T]], Awaitable[T]]) -> None:
+        """Start the computation in a task of the owner's, in a copy of the caller's context."""
+
+        async def fly() -> None:
+            try:
+                self._value = await run(self)
+                self._error = None
+            except Exception as exc:  # noqa: BLE001 - handed to every caller aboard
+                self._error = exc
+            finally:
+                self._done.set()
+
+        self._scope = owner.start(fly, f"backstay flight {self.key[:64]}")
+
+    async def landed(self) -> None:
+        """Wait until it has landed, whichever way, without being aboard."""
+        await self._done.wait()
+
+    async def join(self) -> T:
+        """Wait for the result. Raises what the computation raised, or Abandoned.
+
+        A caller that is cancelled leaves alone.
+        """
+        self.waiters += 1
+        try:
+            await self._done.wait()
+        finally:
+            self.waiters -= 1
+            if not self.waiters and not self._done.is_set() and not self._outlives and self._scope:
+                self._scope.cancel()
+        if self._error is not None:
+            raise self._error
+        return self._value  # type: ignore[return-value]
+
+
+class Rounds(Generic[T]):
+    """Callers who ask the same question share the *next* asking of it, never one already under way.
+
+    An answer that was asked for before a caller came may be older than what that caller has a right to. So at
+    most one asking per key runs and at most one waits, however many callers there are.
+    """
+
+    def __init__(self, owner: TaskOwner) -> None:
+        self._owner = owner
+        self._running: dict[str, Flight[T]] = {}
+        self._waiting: dict[str, Flight[T]] = {}
+
+    async def ask(self, key: str, question: Callable[[], Awaitable[T]]) -> T:
+        """The answer to the next asking for this key. `question` handles its own errors."""
+        flight = self._waiting.get(key)
+        if flight is None:
+            flight = Flight[T](key, "", outlives=True, started=0.0)
+            ahead = self._running.get(key)
+            if ahead is None:
+                self._running[key] = flight
+            else:
+                self._waiting[key] = flight
+            flight.launch(self._owner, lambda _: self._turn(key, flight, ahead, question))
+        return await flight.join()
+
+    async def _turn(
+        self, key: str, flight: Flight[T], ahead: Flight[T] | None, question: Callable[[], Awaitable[T]]
+    ) -> T:
+        if ahead is not None:
+            await ahead.landed()
+            del self._waiting[key]
+            self._running[key] = flight
+        try:
+            return await question()
+        finally:
+            if self._running.get(key) is flight:
+                del self._running[key]

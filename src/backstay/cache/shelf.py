@@ -1,0 +1,124 @@
+"""Entries on the far tier: looked up and judged, written and weighed. Where bytes become values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from backstay.clock import Clock
+from backstay.events import Emitter
+
+from .codecs import Codec
+from .envelope import HEAD_BYTES, Doubt, Envelope, pack, unpack
+from .events import Doubted
+from .far import AWAY, FarTier
+from .freshness import Age, age
+from .keys import stored_name
+from .request import Label
+from .stats import Tally
+from .transcode import Decoded, Times, Transcoder
+
+T = TypeVar("T")
+
+
+class Shelf:
+    """The far tier with judgement: nothing leaves it that is dead, doubtful or another key's."""
+
+    def __init__(self, far: FarTier, transcoder: Transcoder, tally: Tally, clock: Clock, emit: Emitter) -> None:
+        self.far = far
+        self.tally = tally
+        self._transcoder = transcoder
+        self._clock = clock
+        self._emit = emit
+
+    def now_ms(self) -> float:
+        """Milliseconds since 1970 by the wall clock: what envelopes are measured against."""
+        return self._clock.now().timestamp() * 1000.0
+
+    async def find(self, key: str, codec: Codec[T]) -> tuple[Decoded[T] | None, bytes]:
+        """The entry if there is one that may be served or renewed, and the first bytes of what was seen."""
+        found, seen = await self.find_many((key,), codec)
+        return found[0], seen[0]
+
+    async def find_many(self, keys: Sequence[str], codec: Codec[T]) -> tuple[list[Decoded[T] | None], list[bytes]]:
+        """The same for several keys, in one look."""
+        raws = await self.far.read([stored_name(key) for key in keys])
+        if raws is AWAY:
+            return [None] * len(keys), [b""] * len(keys)
+        found = [self.judge(key, raw, codec) for key, raw in zip(keys, raws, strict=True)]
+        return found, [head(raw) for raw in raws]
+
+    def judge(self, key: str, raw: bytes | None, codec: Codec[T]) -> Decoded[T] | None:
+        """What the bytes say, if they are this key's and nothing that is known has invalidated them."""
+        envelope = self.peek(key, raw)
+        if envelope is None or raw is None:
+            return None
+        decoded = self._transcoder.read(envelope, raw, codec)
+        if isinstance(decoded, Doubt):
+            self._doubt(key, decoded)
+            return None
+        return decoded
+
+    def peek(self, key: str, raw: bytes | None) -> Envelope | None:
+        """The envelope, under the same conditions, its payload not looked into."""
+        if raw is None:
+            return None
+        envelope = unpack(raw, key)
+        if isinstance(envelope, Doubt):
+            self._doubt(key, envelope)
+            return None
+        if self.invalidated(envelope) or self.age_of(envelope) is Age.DEAD:
+            return None
+        return envelope
+
+    def invalidated(self, envelope: Envelope) -> bool:
+        """Whether a scope that is known of was invalidated after the entry's computation began."""
+        return self.far.log.newest(envelope.key, envelope.tags, envelope.epoch) > 0
+
+    def age_of(self, envelope: Envelope, beta: float = 0.0) -> Age:
+        """How old an entry is; see `freshness.age`."""
+        return age(self.now_ms(), envelope.fresh_until, envelope.dead_after, cost=envelope.cost, beta=beta)
+
+    def write(
+        self,
+        key: str,
+        value: T,
+        label: Label[T],
+        *,
+        ttl: float,
+        epoch: int,
+        kept: float | None = None,
+        cost: float = 0.0,
+    ) -> bytes:
+        """The bytes to store for a value that is fresh for `ttl` seconds and kept for `kept` (at least ttl).
+
+        `epoch` is the newest one known when the value began to be made, `cost` the seconds that took. Raises
+        EncodingError, ValueTooLarge or SealingRequired, as `Transcoder.write`.
+        """
+        now = self.now_ms()
+        times = Times(
+            epoch=epoch,
+            fresh_until=int(now + ttl * 1000.0),
+            dead_after=int(now + (ttl if kept is None else kept) * 1000.0),
+            cost=int(cost * 1_000_000),
+        )
+        return self._transcoder.write(key, value, label.codec, times, label.tags, sensitive=label.sensitive)
+
+    def rewrite(self, envelope: Envelope, ttl: float) -> bytes:
+        """The same entry with a new ttl from now on. Its epoch stays: what kills it later still does."""
+        until = int(self.now_ms() + ttl * 1000.0)
+        return pack(replace(envelope, fresh_until=until, dead_after=until))
+
+    async def put(self, entries: Mapping[str, bytes | None], ttl: float = 0.0) -> bool:
+        """Store or remove by key. False: not done, owed."""
+        return await self.far.put({stored_name(key): raw for key, raw in entries.items()}, ttl=ttl)
+
+    def _doubt(self, key: str, doubt: Doubt) -> None:
+        self.tally.of(key).doubted += 1
+        self._emit(Doubted(key=key, doubt=doubt.value))
+
+
+def head(raw: bytes | None) -> bytes:
+    """What a reader hands to `acquire` as "I have seen this"."""
+    return raw[:HEAD_BYTES] if raw is not None else b""

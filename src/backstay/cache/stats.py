@@ -1,0 +1,85 @@
+"""Counting what happened, per namespace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+
+from .keys import namespace_of
+
+MAX_NAMESPACES = 1000
+"""Most namespaces that are counted apart; the rest are counted together as ``*``."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What happened in one namespace since the cache was made."""
+
+    hits: int = 0
+    """Served from the store, fresh."""
+    stale: int = 0
+    """Served from the store past their freshness, within grace or stale-while-revalidate."""
+    misses: int = 0
+    """Not in the store, or not acceptable."""
+    coalesced: int = 0
+    """Misses that were served by a computation somebody else had started."""
+    computed: int = 0
+    """Computations that ended well."""
+    failed: int = 0
+    """Computations that raised."""
+    refused: int = 0
+    """Computed values not stored because they were invalidated or replaced meanwhile."""
+    doubted: int = 0
+    """Stored bytes that were not what the key should hold."""
+    invalidated: int = 0
+    """Keys, and scopes that name this namespace, that were invalidated."""
+
+    @property
+    def hit_ratio(self) -> float:
+        """The share of look-ups served from the store; 0.0 before the first."""
+        served = self.hits + self.stale
+        return served / (served + self.misses) if served + self.misses else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class CacheStats:
+    """A snapshot of the counters."""
+
+    namespaces: Mapping[str, Counts] = field(default_factory=dict[str, Counts])
+    available: bool = True
+    """Whether the backend answers, as far as is known."""
+    queued: int = 0
+    """Invalidations that wait for the backend."""
+
+    @property
+    def total(self) -> Counts:
+        """All namespaces together."""
+        out = Counts()
+        for counts in self.namespaces.values():
+            for each in fields(Counts):
+                setattr(out, each.name, getattr(out, each.name) + getattr(counts, each.name))
+        return out
+
+
+class Tally:
+    """The counters themselves."""
+
+    __slots__ = ("_by_namespace",)
+
+    def __init__(self) -> None:
+        self._by_namespace: dict[str, Counts] = {}
+
+    def of(self, key: str) -> Counts:
+        """The counters that a key belongs to."""
+        namespace = namespace_of(key)
+        counts = self._by_namespace.get(namespace)
+        if counts is None:
+            if len(self._by_namespace) >= MAX_NAMESPACES:
+                namespace = "*"
+            counts = self._by_namespace.setdefault(namespace, Counts())
+        return counts
+
+    def snapshot(self, *, available: bool, queued: int) -> CacheStats:
+        """A copy that does not change any more."""
+        copies = {namespace: replace(counts) for namespace, counts in self._by_namespace.items()}
+        return CacheStats(copies, available, queued)

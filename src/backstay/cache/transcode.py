@@ -1,0 +1,134 @@
+"""The one way from an object to stored bytes and back: codec, compression, sealing, envelope (pure)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from backstay.errors import EncodingError, SealingRequired, ValueTooLarge
+
+from .codecs import Codec
+from .compression import Compressor, Zlib
+from .envelope import Doubt, Envelope, Flag, associated_data, pack
+from .sealing import Encryptor
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    """What an entry knows of when it was made and how long it is good for; units as in `Envelope`."""
+
+    epoch: int
+    fresh_until: int
+    dead_after: int
+    cost: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded(Generic[T]):
+    """A stored value with what its envelope says."""
+
+    value: T
+    envelope: Envelope
+    raw: bytes
+
+
+class Transcoder:
+    """How this cache writes values down. One object, used from everywhere, without state."""
+
+    def __init__(
+        self,
+        *,
+        compressor: Compressor | None = None,
+        compress_above: int | None = None,
+        encryptor: Encryptor | None = None,
+        max_value_bytes: int = 1024 * 1024,
+    ) -> None:
+        """`compress_above`: payloads longer than this many bytes are compressed; None turns it off.
+
+        `max_value_bytes` bounds the encoded payload, before compression and after decompression.
+        """
+        self._compressor: Compressor = compressor or Zlib()
+        self._compress_above = compress_above
+        self._encryptor = encryptor
+        self._max_value_bytes = max_value_bytes
+
+    def write(
+        self, key: str, value: T, codec: Codec[T], times: Times, tags: tuple[str, ...], *, sensitive: bool
+    ) -> bytes:
+        """The bytes to store.
+
+        Raises:
+            EncodingError: the codec cannot encode the value.
+            ValueTooLarge: the payload exceeds the limit.
+            SealingRequired: the value is sensitive and there is no Encryptor.
+        """
+        if sensitive and self._encryptor is None:
+            raise SealingRequired(f"{key!r} is sensitive, and this cache has no Encryptor to seal it with")
+        payload, flags = self._shrink(self._encode(key, value, codec))
+        if self._encryptor is not None:
+            payload = self._encryptor.seal(payload, associated_data(key, codec.number))
+            flags |= Flag.SEALED
+        return pack(
+            Envelope(
+                key=key,
+                codec=codec.number,
+                flags=flags,
+                epoch=times.epoch,
+                fresh_until=times.fresh_until,
+                dead_after=times.dead_after,
+                cost=times.cost,
+                tags=tags,
+                payload=payload,
+            )
+        )
+
+    def read(self, envelope: Envelope, raw: bytes, codec: Codec[T]) -> Decoded[T] | Doubt:
+        """The value in the envelope, or why it cannot be had. Never raises for bytes."""
+        if envelope.codec != codec.number:
+            return Doubt.CODEC
+        payload = self._open(envelope)
+        if payload is None:
+            return Doubt.UNSEALABLE
+        try:
+            if envelope.flags & Flag.COMPRESSED:
+                payload = self._compressor.decompress(payload, self._max_value_bytes)
+            return Decoded(codec.decode(payload), envelope, raw)
+        except Exception:  # noqa: BLE001 - an application's codec may raise anything; doubt is a miss
+            return Doubt.UNDECODABLE
+
+    def _encode(self, key: str, value: Any, codec: Codec[Any]) -> bytes:
+        try:
+            payload = codec.encode(value)
+        except EncodingError:
+            raise
+        except Exception as exc:  # an application's codec may raise anything
+            raise EncodingError(f"the codec for {key!r} failed: {type(exc).__name__}") from exc
+        if len(payload) > self._max_value_bytes:
+            raise ValueTooLarge(
+                f"the value for {key!r} is {len(payload)} bytes when encoded; the limit is {self._max_value_bytes}"
+            )
+        return payload
+
+    def _shrink(self, payload: bytes) -> tuple[bytes, Flag]:
+        if self._compress_above is None or len(payload) <= self._compress_above:
+            return payload, Flag.PLAIN
+        smaller = self._compressor.compress(payload)
+        return (smaller, Flag.COMPRESSED) if len(smaller) < len(payload) else (payload, Flag.PLAIN)
+
+    def _open(self, envelope: Envelope) -> bytes | None:
+        """The payload as it was before sealing; None if it cannot be had.
+
+        With an Encryptor, bytes that are not sealed are refused as well: else whoever can write to the store
+        could pass plain bytes off as sealed ones.
+        """
+        sealed = bool(envelope.flags & Flag.SEALED)
+        if self._encryptor is None:
+            return None if sealed else envelope.payload
+        if not sealed:
+            return None
+        try:
+            return self._encryptor.open(envelope.payload, associated_data(envelope.key, envelope.codec))
+        except ValueError:
+            return None
