@@ -1,17 +1,21 @@
 """What every test may ask for: real servers, found or started, shared or its own, and faults before them.
 
-Missing things are counted skips on a developer's machine. Where ``CI`` is set a missing server is an error, as
-is a skip for want of what ``BACKSTAY_REQUIRE`` names (``hypopg,pg_stat_statements,redis-tls``): a suite must
-not turn green by skipping.
+Missing things are counted skips on a developer's machine. Where ``CI`` is set a missing server is an error,
+and so is a skip for want of what ``BACKSTAY_REQUIRE`` names (``hypopg,pg_stat_statements,redis-tls``): a
+suite must not turn green by skipping.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
+import secrets
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 
+import asyncpg
 import pytest
+from hypothesis import settings
 
 from backstay.testing.faults import FaultProxy
 from backstay.testing.postgres_server import PostgresServer, find_postgres, start_postgres
@@ -26,6 +30,11 @@ from backstay.testing.servers import MissingServer
 
 IN_CI = bool(os.environ.get("CI"))
 REQUIRED = frozenset(filter(None, os.environ.get("BACKSTAY_REQUIRE", "").split(",")))
+
+# A shared machine stalls now and then: how long one example took says nothing about the code.
+settings.register_profile("backstay", deadline=None)
+settings.register_profile("nightly", deadline=None, max_examples=100_000)
+settings.load_profile("nightly" if os.environ.get("BACKSTAY_NIGHTLY") else "backstay")
 
 
 @contextmanager
@@ -74,6 +83,23 @@ def postgres_url() -> Iterator[str]:
         return
     with present("postgres"), start_postgres() as server:
         yield server.url
+
+
+@pytest.fixture
+def database_url(postgres_url) -> Iterator[str]:
+    """A new and empty database in the shared PostgreSQL, dropped after the test."""
+    name = f"test_{secrets.token_hex(6)}"
+    asyncio.run(_administer(postgres_url, f'create database "{name}"'))
+    yield f"{postgres_url.rpartition('/')[0]}/{name}"
+    asyncio.run(_administer(postgres_url, f'drop database "{name}" with (force)'))
+
+
+async def _administer(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
 
 
 @pytest.fixture

@@ -211,8 +211,8 @@ def _preloaded(binary: PostgresBinary) -> dict[str, str]:
 
 
 def _is_ready(data: Path, pid: int) -> bool:
-    # The server keeps its state in the eighth line of this file, for pg_ctl's sake. One that was killed leaves
-    # it behind, so the process id in the first line is looked at too.
+    # The server keeps its state in the eighth line of this file, for pg_ctl. One that was killed leaves
+    # the file behind, so the process id in the first line is looked at too.
     lines = (data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
     return len(lines) > 7 and lines[0] == str(pid) and lines[7].strip() == "ready"
 
