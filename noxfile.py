@@ -29,7 +29,8 @@ TEST_RINGS = ("tests/unit", "tests/conformance", "tests/integration", "tests/typ
 
 def requirements(*groups: str) -> tuple[str, ...]:
     """The dependencies of these groups of pyproject.toml."""
-    return nox.project.dependency_groups(PYPROJECT, *groups)
+    # Groups include each other, so a requirement may come up more than once.
+    return tuple(dict.fromkeys(nox.project.dependency_groups(PYPROJECT, *groups)))
 
 
 def install(session: nox.Session, *groups: str) -> None:

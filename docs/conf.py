@@ -16,8 +16,6 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
-# A folder of the four may be empty while its subject is being written.
-suppress_warnings = ["toc.empty_glob"]
 
 # Docstrings write names as `name`, as Markdown does.
 default_role = "code"
