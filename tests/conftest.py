@@ -118,11 +118,15 @@ def redis_acl_server() -> Iterator[RedisServer]:
 
 @pytest.fixture
 def redis_tls_server() -> Iterator[RedisServer]:
-    """A Redis of the test's own that speaks TLS, by itself or through a front; `server.tls` trusts it."""
-    with present("redis"):
-        native = next((binary for binary in redis_binaries() if binary.native_tls), None)
-        with start_redis(native, tls=True) as server:
-            yield server
+    """A Redis of the test's own that speaks TLS, by itself or through a front; `server.tls` trusts it.
+
+    Where ``redis-tls`` is required, a front will not do.
+    """
+    native = next((binary for binary in redis_binaries() if binary.native_tls), None)
+    if native is None and "redis-tls" in REQUIRED:
+        unavailable("redis-tls", "no Redis on this machine was built with TLS")
+    with present("redis"), start_redis(native, tls=True) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

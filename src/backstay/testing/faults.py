@@ -19,11 +19,9 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from socket import SO_LINGER, SOL_SOCKET
-from types import TracebackType
 from typing import Self, assert_never
 
 _CHUNK = 65_536
-_POLL_SECONDS = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,25 +85,18 @@ class FaultProxy:
         self.port = 0
         self._target_port = target_port
         self._tls = tls
-        self._loop = asyncio.new_event_loop()
-        self._ready: Future[int] = Future()
+        self._ready: Future[asyncio.AbstractEventLoop] = Future()
         self._closing = asyncio.Event()
-        self._thread = threading.Thread(target=self._run, name="fault proxy", daemon=True)
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self.port = self._ready.result(timeout=30)
+        self._loop = self._ready.result(timeout=30)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._closing.set)
         self._thread.join(timeout=30)
-
-    def _run(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._serve())
 
     async def _serve(self) -> None:
         try:
@@ -113,7 +104,8 @@ class FaultProxy:
         except OSError as error:
             self._ready.set_exception(error)
             return
-        self._ready.set_result(server.sockets[0].getsockname()[1])
+        self.port = server.sockets[0].getsockname()[1]
+        self._ready.set_result(asyncio.get_running_loop())
         await self._closing.wait()
         server.close()
         connections = asyncio.all_tasks() - {asyncio.current_task()}
@@ -123,14 +115,12 @@ class FaultProxy:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
-        if isinstance(self.fault, Refuse):
-            _reset(writer)
-            return
         try:
+            if isinstance(self.fault, Refuse):
+                raise ConnectionRefusedError
             upstream, to_server = await asyncio.open_connection("127.0.0.1", self._target_port)
         except OSError:
-            _reset(writer)  # what the client would have met without us
-            return
+            return _reset(writer)  # what the client would have met without us
         try:
             async with asyncio.TaskGroup() as both:
                 both.create_task(self._forward(reader, to_server))
@@ -173,10 +163,8 @@ class FaultProxy:
                 _reset(writer)
                 return False
             case HalfClose():
-                if writer.can_write_eof():
-                    writer.write_eof()
-                else:
-                    writer.close()  # TLS cannot end in one direction only
+                # TLS cannot end in one direction only.
+                (writer.write_eof if writer.can_write_eof() else writer.close)()
                 return False
             case Refuse():
                 _reset(writer)
@@ -198,7 +186,7 @@ class FaultProxy:
     async def _while_blackholed(self) -> None:
         # Polled: the fault is set from other threads, and by plain assignment.
         while isinstance(self.fault, Blackhole):  # noqa: ASYNC110
-            await asyncio.sleep(_POLL_SECONDS)
+            await asyncio.sleep(0.01)
 
 
 def _corrupted(chunk: bytes, fault: Corrupt) -> bytes:

@@ -81,6 +81,15 @@ async def test_pg_stat_statements_counts_where_it_is_installed(pg_stat_statement
     assert await value(pg_stat_statements_url, "select count(*) from pg_stat_statements") >= 0
 
 
+@pytest.mark.asyncio
+async def test_the_shared_server_lends_an_empty_database(database_url):
+    assert database_url.rpartition("/")[2].startswith("test_")
+    assert (
+        await value(database_url, "select count(*) from pg_class where relnamespace = 'public'::regnamespace")
+        == 0
+    )
+
+
 def test_no_postgres_at_all_names_every_remedy(monkeypatch):
     monkeypatch.setattr("backstay.testing.postgres_server.postgres_binaries", tuple)
     with pytest.raises(MissingServer) as missing:

@@ -74,6 +74,21 @@ async def test_tls_is_spoken_and_its_certificate_checked(binary):
                 await stranger.ping()
 
 
+@pytest.mark.asyncio
+async def test_the_fixture_with_tls_serves_a_client(redis_tls_server: RedisServer):
+    redis = pytest.importorskip("redis.asyncio")
+    authority = str(redis_tls_server.tls.certificate)
+    async with redis.Redis.from_url(redis_tls_server.url, ssl_ca_certs=authority) as client:
+        assert await client.ping()
+
+
+@pytest.mark.asyncio
+async def test_the_fixture_with_a_user_serves_a_client(redis_acl_server: RedisServer):
+    redis = pytest.importorskip("redis.asyncio")
+    async with redis.Redis.from_url(redis_acl_server.url) as client:
+        assert await client.acl_whoami() in {"app", b"app"}
+
+
 @pytest.mark.slow
 @every_binary
 def test_a_cluster_serves_all_slots_and_its_replicas_follow(binary):
