@@ -124,7 +124,7 @@ def redis_tls_server() -> Iterator[RedisServer]:
     """
     native = next((binary for binary in redis_binaries() if binary.native_tls), None)
     if native is None and "redis-tls" in REQUIRED:
-        unavailable("redis-tls", "no Redis on this machine was built with TLS")
+        unavailable("redis-tls", f"none of {[str(found) for found in redis_binaries()]} was built with TLS")
     with present("redis"), start_redis(native, tls=True) as server:
         yield server
 

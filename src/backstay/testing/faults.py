@@ -128,8 +128,8 @@ class FaultProxy:
         except* OSError:
             pass  # one of the two sides is gone, which is what this proxy is for
         finally:
-            writer.transport.abort()
-            to_server.transport.abort()
+            _abort(writer)
+            _abort(to_server)
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while chunk := await reader.read(_CHUNK):
@@ -200,4 +200,9 @@ def _reset(writer: asyncio.StreamWriter) -> None:
     raw = writer.get_extra_info("socket")
     with suppress(OSError):
         raw.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))  # closing then sends RST
-    writer.transport.abort()
+    _abort(writer)
+
+
+def _abort(writer: asyncio.StreamWriter) -> None:
+    with suppress(AttributeError):  # Python 3.11's TLS transport, when it is closed already
+        writer.transport.abort()

