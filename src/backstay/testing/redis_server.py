@@ -73,8 +73,8 @@ def _examine(path: Path) -> RedisBinary:
         [path, "--version"], capture_output=True, text=True, check=True, timeout=20
     ).stdout
     match = re.search(r"v=(\d+)\.(\d+)\.(\d+)", banner)
-    # Certificates that do not exist, so that no server starts. One built with TLS complains about them, and one
-    # without about the option (Redis) or the missing connection type (Valkey).
+    # Certificates that do not exist, so that no server starts. One built with TLS complains about them; one
+    # without complains about the option (Redis) or the missing connection type (Valkey).
     refusal = subprocess.run(
         [
             path,
