@@ -12,6 +12,7 @@ import re
 import shutil
 import ssl
 import subprocess
+import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from .resp import RespClient, RespError
 from .servers import MissingServer, ServerProcess, free_port, running, scratch_directory, wait_until
 from .tls_front import Certificate, TlsFront, make_certificate
 
+_NAMES = ("redis-server", "valkey-server")
 _REMEDIES = (
     "no Redis found. Any one of these provides it: set REDIS_URL to one that tests may write to, set "
     "REDIS_SERVER_BIN to a redis-server or valkey-server, install the system's package (apt-get install "
@@ -49,7 +51,7 @@ class RedisBinary:
 def redis_binaries() -> tuple[RedisBinary, ...]:
     """Every server program on this machine, in the order of the search; empty when there is none."""
     paths = [Path(named)] if (named := os.environ.get("REDIS_SERVER_BIN")) else []
-    paths += [Path(found) for name in ("redis-server", "valkey-server") if (found := shutil.which(name))]
+    paths += [Path(found) for name in _NAMES if (found := shutil.which(name, path=_system_path()))]
     paths += _in_wheels()
     # One program once, and by the name it was found under: Debian's redis-server is a link to a program that
     # looks at its name to know what to be.
@@ -57,6 +59,15 @@ def redis_binaries() -> tuple[RedisBinary, ...]:
     for path in paths:
         distinct.setdefault(path.resolve(), path)
     return tuple(_examine(path) for path in distinct.values())
+
+
+def _system_path() -> str:
+    """PATH without the virtual environment's directory, where wheels put programs that hide the system's."""
+    directories = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    if sys.prefix == sys.base_prefix:
+        return os.pathsep.join(directories)
+    own = Path(sys.prefix).resolve()
+    return os.pathsep.join(each for each in directories if own not in Path(each).resolve().parents)
 
 
 def _in_wheels() -> list[Path]:

