@@ -1,0 +1,208 @@
+"""A TCP proxy that does to a connection what networks do: delay, drip, cut, swallow, corrupt, refuse.
+
+    with FaultProxy(server_port) as proxy:
+        client = connect(port=proxy.port)
+        proxy.fault = Latency(seconds=2)       # from now on, for open connections too
+        proxy.fault = None                     # healed
+
+It runs an event loop in a thread of its own, so it serves tests of any kind: of asyncio, of trio, and those
+that block. A fault is a value that the proxy looks at before each chunk it passes on from the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import struct
+import threading
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from socket import SO_LINGER, SOL_SOCKET
+from typing import Self, assert_never
+
+_CHUNK = 65_536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """Each chunk from the server arrives `seconds` later."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drip:
+    """The server's replies arrive byte by byte, `seconds` apart: a timeout per read never fires."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResetMidReply:
+    """After `after` bytes of the next reply the connection is reset (TCP RST)."""
+
+    after: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HalfClose:
+    """The next reply is swallowed, and the server's side of the connection ends (TCP FIN)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blackhole:
+    """Everything is accepted and nothing passes. What was held back passes once the fault is gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corrupt:
+    """In each chunk from the server the byte at `at` (counted from the end when negative) is changed."""
+
+    at: int = -3
+    mask: int = 0x01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refuse:
+    """Open connections are reset at their next reply, and new ones at once."""
+
+
+Fault = Latency | Drip | ResetMidReply | HalfClose | Blackhole | Corrupt | Refuse
+
+
+class FaultProxy:
+    """A proxy before 127.0.0.1 at one port, listening at another. A context manager.
+
+    `fault` is what is wrong at the moment, None when nothing is. `accepted` counts connections, which tells
+    how often a client had to reconnect.
+    """
+
+    def __init__(self, target_port: int, *, tls: ssl.SSLContext | None = None) -> None:
+        """Pass on to `target_port`; with `tls`, speak TLS to clients."""
+        self.fault: Fault | None = None
+        self.accepted = 0
+        self.port = 0
+        self._target_port = target_port
+        self._tls = tls
+        self._ready: Future[asyncio.AbstractEventLoop] = Future()
+        self._closing = asyncio.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._loop = self._ready.result(timeout=30)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._closing.set)
+        self._thread.join(timeout=30)
+
+    async def _serve(self) -> None:
+        try:
+            server = await asyncio.start_server(self._connected, "127.0.0.1", 0, ssl=self._tls)
+        except OSError as error:
+            self._ready.set_exception(error)
+            return
+        self.port = server.sockets[0].getsockname()[1]
+        self._ready.set_result(asyncio.get_running_loop())
+        await self._closing.wait()
+        server.close()
+        connections = asyncio.all_tasks() - {asyncio.current_task()}
+        for connection in connections:
+            connection.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.accepted += 1
+        try:
+            if isinstance(self.fault, Refuse):
+                raise ConnectionRefusedError
+            upstream, to_server = await asyncio.open_connection("127.0.0.1", self._target_port)
+        except OSError:
+            return _reset(writer)  # what the client would have met without us
+        try:
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._forward(reader, to_server))
+                both.create_task(self._backward(upstream, writer))
+        except* OSError:
+            pass  # one of the two sides is gone, which is what this proxy is for
+        finally:
+            _abort(writer)
+            _abort(to_server)
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while chunk := await reader.read(_CHUNK):
+            await self._while_blackholed()
+            writer.write(chunk)
+            await writer.drain()
+        writer.close()
+
+    async def _backward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while chunk := await reader.read(_CHUNK):
+            await self._while_blackholed()
+            if not await self._pass_on(chunk, writer):
+                return
+        writer.close()
+
+    async def _pass_on(self, chunk: bytes, writer: asyncio.StreamWriter) -> bool:
+        """Whether the connection lives on after `chunk`."""
+        match fault := self.fault:
+            case None | Blackhole():
+                writer.write(chunk)
+            case Latency(seconds=seconds):
+                await asyncio.sleep(seconds)
+                writer.write(chunk)
+            case Drip(seconds=seconds):
+                await self._drip(chunk, writer, seconds)
+            case Corrupt():
+                writer.write(_corrupted(chunk, fault))
+            case ResetMidReply(after=after):
+                writer.write(chunk[:after])
+                await writer.drain()
+                _reset(writer)
+                return False
+            case HalfClose():
+                # TLS cannot end in one direction only.
+                (writer.write_eof if writer.can_write_eof() else writer.close)()
+                return False
+            case Refuse():
+                _reset(writer)
+                return False
+            case _ as never:
+                assert_never(never)
+        await writer.drain()
+        return True
+
+    async def _drip(self, chunk: bytes, writer: asyncio.StreamWriter, seconds: float) -> None:
+        for index in range(len(chunk)):
+            if not isinstance(self.fault, Drip):
+                writer.write(chunk[index:])
+                return
+            writer.write(chunk[index : index + 1])
+            await writer.drain()
+            await asyncio.sleep(seconds)
+
+    async def _while_blackholed(self) -> None:
+        # Polled: the fault is set from other threads, and by plain assignment.
+        while isinstance(self.fault, Blackhole):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+def _corrupted(chunk: bytes, fault: Corrupt) -> bytes:
+    changed = bytearray(chunk)
+    with suppress(IndexError):  # a chunk too short to have that byte passes unharmed
+        changed[fault.at] ^= fault.mask
+    return bytes(changed)
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    raw = writer.get_extra_info("socket")
+    with suppress(OSError):
+        raw.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))  # closing then sends RST
+    _abort(writer)
+
+
+def _abort(writer: asyncio.StreamWriter) -> None:
+    with suppress(AttributeError):  # Python 3.11's TLS transport, when it is closed already
+        writer.transport.abort()
