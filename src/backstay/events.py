@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 _log = logging.getLogger("backstay.events")
 
@@ -19,6 +19,9 @@ _log = logging.getLogger("backstay.events")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """The root of all events."""
+
+    level: ClassVar[int] = logging.DEBUG
+    """How loudly to log it, in the standard library's levels."""
 
 
 class Listener(Protocol):

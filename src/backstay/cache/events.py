@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from backstay.events import Event
 
@@ -25,6 +26,7 @@ class Computed(CacheEvent):
 class ComputationFailed(CacheEvent):
     """A computation raised; its callers got the error, or a stale value."""
 
+    level: ClassVar[int] = logging.WARNING
     key: str
     error: str
     """The exception's type. Its message may quote what it was handling, and is not told."""
@@ -45,6 +47,7 @@ class NotStored(CacheEvent):
 class Doubted(CacheEvent):
     """Stored bytes were not what was stored under the key; they were treated as a miss."""
 
+    level: ClassVar[int] = logging.WARNING
     key: str
     doubt: str
 
@@ -61,6 +64,7 @@ class Invalidated(CacheEvent):
 class BackendFailed(CacheEvent):
     """One operation of the backend failed; the caller was served without it."""
 
+    level: ClassVar[int] = logging.INFO
     operation: str
     error: str
 
@@ -69,6 +73,7 @@ class BackendFailed(CacheEvent):
 class BackendLost(CacheEvent):
     """The breaker opened: the backend is not asked until a probe succeeds."""
 
+    level: ClassVar[int] = logging.ERROR
     failures: int
     retry_in: float
     """Seconds until the next probe."""
@@ -78,6 +83,7 @@ class BackendLost(CacheEvent):
 class BackendBack(CacheEvent):
     """The breaker closed, after the invalidations that waited were applied."""
 
+    level: ClassVar[int] = logging.INFO
     replayed: int
 
 
@@ -85,5 +91,6 @@ class BackendBack(CacheEvent):
 class LockWasLost(CacheEvent):
     """A held lock's lease ran out or was taken while its holder still worked."""
 
+    level: ClassVar[int] = logging.WARNING
     name: str
     fence: int

@@ -79,9 +79,7 @@ def postgres_binaries() -> tuple[PostgresBinary, ...]:
 
 
 def _in_wheel() -> list[Path]:
-    spec = find_spec(
-        _WHEEL
-    )  # found, not imported: its own start-up adds users to the system when run as root
+    spec = find_spec(_WHEEL)  # found, not imported: its own start-up adds users to the system when run as root
     roots = (spec.submodule_search_locations or []) if spec else []
     return sorted((path for root in roots for path in Path(root).glob("pginstall*/bin")), reverse=True)
 
@@ -120,9 +118,7 @@ def find_postgres(*, major: int | None = None, extension: str | None = None) -> 
         if part
     )
     found = ", ".join(map(str, postgres_binaries()))
-    package = (
-        f"apt-get install postgresql-{postgres_binaries()[0].major}-{extension}" if extension else "PG_BINDIR"
-    )
+    package = f"apt-get install postgresql-{postgres_binaries()[0].major}-{extension}" if extension else "PG_BINDIR"
     raise MissingServer(f"no PostgreSQL with {wanted} among those found ({found}); a remedy is {package}")
 
 

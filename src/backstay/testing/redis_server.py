@@ -80,9 +80,7 @@ def _in_wheels() -> list[Path]:
 
 
 def _examine(path: Path) -> RedisBinary:
-    banner = subprocess.run(
-        [path, "--version"], capture_output=True, text=True, check=True, timeout=20
-    ).stdout
+    banner = subprocess.run([path, "--version"], capture_output=True, text=True, check=True, timeout=20).stdout
     match = re.search(r"v=(\d+)\.(\d+)\.(\d+)", banner)
     # Certificates that do not exist, so that no server starts. One built with TLS complains about them; one
     # without complains about the option (Redis) or the missing connection type (Valkey).
@@ -240,9 +238,7 @@ def redis_on(
         directory=directory,
         ready=lambda: server.ready(),  # noqa: PLW0108  `server` does not exist yet
     )
-    server = RedisServer(
-        binary=binary, process=process, port=port, username=username, password=password, tls=tls
-    )
+    server = RedisServer(binary=binary, process=process, port=port, username=username, password=password, tls=tls)
     return server
 
 

@@ -140,9 +140,7 @@ def start_redis_sentinel(
         stack.enter_context(running(*(follower.process for follower in followers)))
         for follower in followers:
             wait_for_replica(follower)
-        watching = tuple(
-            _sentinel_node(root, binary, master.port, sentinels // 2 + 1) for _ in range(sentinels)
-        )
+        watching = tuple(_sentinel_node(root, binary, master.port, sentinels // 2 + 1) for _ in range(sentinels))
         stack.enter_context(running(*(sentinel.process for sentinel in watching)))
         state = RedisSentinels(master=master, replicas=followers, sentinels=watching)
         for sentinel in watching:
@@ -178,6 +176,4 @@ def _sentinel_node(root: Path, binary: RedisBinary, master_port: int, quorum: in
 def _agreed(sentinel: RedisServer, state: RedisSentinels) -> bool:
     with sentinel.client() as client:
         masters = client.text("INFO", "sentinel")
-    return (
-        f"slaves={len(state.replicas)},sentinels={len(state.sentinels)}" in masters and "status=ok" in masters
-    )
+    return f"slaves={len(state.replicas)},sentinels={len(state.sentinels)}" in masters and "status=ok" in masters

@@ -77,9 +77,7 @@ def wait_until(condition: Callable[[], bool], what: str, *, seconds: float = STA
 def scratch_directory(label: str, *, owner: RunAs | None = None) -> Generator[Path]:
     """A temporary directory with a short path (unix sockets allow 107 bytes), owned by `owner`."""
     parent = "/tmp" if owner else None  # noqa: S108  TMPDIR may lie where `owner` may not go
-    with tempfile.TemporaryDirectory(
-        prefix=f"backstay-{label}-", dir=parent, ignore_cleanup_errors=True
-    ) as made:
+    with tempfile.TemporaryDirectory(prefix=f"backstay-{label}-", dir=parent, ignore_cleanup_errors=True) as made:
         if owner:
             os.chown(made, owner.uid, owner.gid)
         yield Path(made)
@@ -113,9 +111,7 @@ def run_tool(command: Sequence[str], *, cwd: Path, run_as: RunAs | None = None) 
         command, cwd=cwd, capture_output=True, text=True, check=False, timeout=120, **_identity(run_as)
     )
     if done.returncode:
-        raise ServerFailed(
-            f"{shlex.join(command)} exited with {done.returncode}:\n{done.stdout}{done.stderr}"
-        )
+        raise ServerFailed(f"{shlex.join(command)} exited with {done.returncode}:\n{done.stdout}{done.stderr}")
     return done.stdout
 
 

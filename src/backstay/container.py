@@ -1,0 +1,123 @@
+"""The parts, wired: one frozen dataclass of Protocols, opened in one line and closed in reverse.
+
+The type checker is the injector: a part of the wrong kind does not type-check. There is no registry and nothing is
+looked up by type. A part that needs a driver imports it when it is opened, so that what is not used need not be
+installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from .ambient import Ambient
+from .cache import Cache, CacheBackend, Defaults, LockBackend, MemoryCache, Transcoder, current_cache
+from .clock import Clock, SystemClock
+from .events import Listener
+from .health import Health
+from .settings import Settings, from_env
+from .telemetry.logging import LogListener
+
+
+class _Store(CacheBackend, LockBackend, Protocol):
+    """What the container needs of a cache backend: that it also has locks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backstay:
+    """Everything that stands behind an application. Made by `open`, or by hand from parts of your own."""
+
+    cache: Cache
+    health: Health
+    clock: Clock
+    settings: Settings
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, settings: Settings | None = None, *, listeners: Iterable[Listener] = (), clock: Clock | None = None
+    ) -> AsyncGenerator[Backstay]:
+        """Open every part that the settings ask for, and make it the one that module-level functions mean.
+
+        Without a Redis URL the cache is this process's memory. Nothing connects before its first use. On the way
+        out all parts are closed in reverse order, also when closing one of them fails.
+
+        Args:
+            settings: from the environment if not given.
+            listeners: told of every event, beside the one that logs.
+            clock: where time comes from.
+
+        Raises:
+            ConfigError: a setting is missing, unknown or malformed.
+            MissingExtraError: a setting asks for a driver that is not installed.
+        """
+        given = from_env() if settings is None else settings
+        ticking: Clock = clock or SystemClock()
+        async with AsyncExitStack() as stack:
+            backend = await _open_backend(stack, given, ticking)
+            cache = await stack.enter_async_context(
+                Cache(
+                    backend,
+                    locks=backend,
+                    defaults=Defaults(ttl=given.cache.ttl),
+                    transcoder=Transcoder(
+                        max_value_bytes=given.cache.max_value_bytes, compress_above=given.cache.compress_above
+                    ),
+                    listeners=(LogListener(), *listeners),
+                    clock=ticking,
+                )
+            )
+            kit = cls(
+                cache=cache, health=Health([CacheProbe(backend)], clock=ticking), clock=ticking, settings=given
+            )
+            stack.enter_context(current_cache.entered(cache))
+            yield stack.enter_context(current_backstay.entered(kit))
+
+    @classmethod
+    def lifespan(
+        cls, settings: Settings | None = None, *, listeners: Iterable[Listener] = ()
+    ) -> Callable[[Any], AbstractAsyncContextManager[dict[str, Backstay]]]:
+        """What FastAPI, Starlette and Litestar take as a lifespan: ``FastAPI(lifespan=Backstay.lifespan())``.
+
+        In Starlette and FastAPI the open Backstay is ``request.state.backstay`` as well.
+        """
+
+        @asynccontextmanager
+        async def opened(_app: Any) -> AsyncGenerator[dict[str, Backstay]]:
+            async with cls.open(settings, listeners=listeners) as kit:
+                yield {"backstay": kit}
+
+        return opened
+
+
+class CacheProbe:
+    """Whether the cache's backend answers. Not required: without it, values are computed."""
+
+    name = "cache"
+    required = False
+
+    def __init__(self, backend: CacheBackend) -> None:
+        self._backend = backend
+
+    async def check(self) -> None:
+        """Look at nothing but the log. Raises CacheUnavailable."""
+        await self._backend.read((), since=0)
+
+
+async def _open_backend(stack: AsyncExitStack, settings: Settings, clock: Clock) -> _Store:
+    cache = settings.cache
+    if settings.redis_url is None:
+        return MemoryCache(max_entries=cache.max_entries, max_bytes=cache.max_bytes, clock=clock)
+    from .cache.redis import RedisCache
+
+    return await stack.enter_async_context(
+        RedisCache.open(settings.redis_url, prefix=cache.prefix, budget=cache.budget)
+    )
+
+
+current_backstay: Final[Ambient[Backstay]] = Ambient(
+    "Backstays", missing="Open one: async with Backstay.open() as kit"
+)
+"""The open ones, innermost first."""

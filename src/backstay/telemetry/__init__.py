@@ -1,0 +1,1 @@
+"""Listeners that turn events into logs, traces and metrics. Each module imports what it writes to."""
