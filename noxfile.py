@@ -172,9 +172,7 @@ def interpreters(version: str) -> Iterator[str]:
         Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions",
         Path.home() / ".local/share/uv/python",
     ]
-    kept = [
-        str(path) for home in homes for path in sorted(home.glob(f"*{version}.*/bin/python"), reverse=True)
-    ]
+    kept = [str(path) for home in homes for path in sorted(home.glob(f"*{version}.*/bin/python"), reverse=True)]
     for candidate in (sys.executable, shutil.which(f"python{version}"), *kept):
         # Asked, not believed: a pyenv shim is on PATH for versions that are not there.
         if candidate and _version_of(candidate) == version:

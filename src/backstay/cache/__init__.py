@@ -4,7 +4,7 @@ Start with `get_cached_or_compute` and `cache_key`. Backends, the codec that pic
 modules of their own (`backstay.cache.redis`, `.memory`, `.signed`, `.aead`), which import what they need.
 """
 
-from .cache import MISSING, Cache, Defaults, Entry, Invalidation, Missing
+from .cache import Cache
 from .cached import cached
 from .calls import (
     current_cache,
@@ -17,11 +17,13 @@ from .calls import (
 from .codecs import Bytes, Codec, Json, MessagePack, Model, Text
 from .compression import Compressor, Zlib
 from .far import Patience
+from .freshness import Defaults
 from .keys import ANY, KeyPart, ParsedKey, cache_key, key_pattern, namespace_of, parse_key
 from .locks import Lease
 from .memory import MemoryCache
 from .protocol import Acquired, Busy, CacheBackend, Granted, Held, Hit, LockBackend, Reading
 from .request import Compute
+from .results import MISSING, Entry, Invalidation, Missing
 from .sealing import Encryptor
 from .stats import CacheStats, Counts
 from .transcode import Transcoder

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from enum import Enum
-from typing import Any, Final, Generic, Self, TypeVar, final, overload
+from functools import partial
+from typing import Any, Final, Self, TypeVar, overload
 
 from backstay.clock import Clock, SystemClock
 from backstay.errors import InvalidKey, NotConfiguredError
@@ -24,14 +23,16 @@ from .events import Invalidated
 from .far import AWAY, FarTier, Patience
 from .filler import Filler
 from .flights import Flight
-from .freshness import Age, Lifetime, Ttl, seconds
+from .freshness import Age, Defaults, Lifetime, Ttl, seconds
 from .globs import matcher
 from .keys import check_key, stored_name
 from .locks import Lease, Locks
 from .protocol import CacheBackend, LockBackend
 from .request import Compute, Label, Request, check_tags
+from .results import MISSING, Entry, Invalidation, Missing
 from .shelf import Shelf
 from .stats import CacheStats, Tally
+from .together import ComputeMany, Together
 from .transcode import Decoded, Transcoder
 from .warming import WarmItem, WarmReport, warm_all
 
@@ -39,52 +40,7 @@ T = TypeVar("T")
 D = TypeVar("D")
 
 
-@final
-class Missing(Enum):
-    """The type of `MISSING`, which tells "nothing is cached" from a cached None."""
-
-    MISSING = "missing"
-
-
-MISSING: Final = Missing.MISSING
-
 _MOST_KEYS: Final = 1000
-
-
-class Invalidation(Enum):
-    """What became of an invalidation."""
-
-    APPLIED = "applied"
-    """No read that starts from now on, on any node, sees what was invalidated."""
-    QUEUED = "queued"
-    """The backend is away: applied once it is back, before this process reads from it again. Until then other
-    processes may still read the old value, and a process that dies loses what it has queued."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry(Generic[T]):
-    """A cached value and what is known about it."""
-
-    value: T
-    fresh: bool
-    """Whether it is within its ttl; if not, it is within grace or stale-while-revalidate."""
-    expires_in: float
-    """Seconds until it is stale; negative if it is."""
-    tags: tuple[str, ...]
-    cost: float
-    """Seconds that its computation took; 0.0 if it was set."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Defaults:
-    """What applies to calls that do not say otherwise. Seconds."""
-
-    ttl: float = 300.0
-    grace: float = 0.0
-    swr: float = 0.0
-    beta: float = 1.0
-    jitter: float = 0.05
-    lease: float = 10.0
 
 
 class Cache:
@@ -184,7 +140,7 @@ class Cache:
             key=check_key(key),
             compute=compute_func,
             label=Label(codec_for(codec), check_tags(tags) if tags else (), sensitive),
-            lifetime=self._lifetime(ttl, grace, swr, early, jitter),
+            lifetime=self._defaults.lifetime(ttl, grace=grace, swr=swr, early=early, jitter=jitter),
             lease=self._defaults.lease if lease is None else seconds(lease, "lease"),
             negative_ttl=None if negative_ttl is None else seconds(negative_ttl, "negative_ttl", zero=True),
             cache_if=cache_if,
@@ -265,7 +221,7 @@ class Cache:
         sensitive: bool = False,
     ) -> Invalidation:
         """Store several values with one ttl. Each key is atomic; all together are not."""
-        lifetime = self._lifetime(ttl, None, None, 0.0, None)
+        lifetime = self._defaults.lifetime(ttl, early=0.0)
         _few(list(values))
         # What is set now is newer than every invalidation so far, also those not heard of yet.
         await self._far.read(())
@@ -283,10 +239,46 @@ class Cache:
         values = {key: self._value_or(key, entry, MISSING) for key, entry in pairs}
         return {key: value for key, value in values.items() if value is not MISSING}
 
+    async def get_many_or_compute(
+        self,
+        keys: Sequence[str],
+        compute_many: ComputeMany[T],
+        ttl: Ttl | None = None,
+        *,
+        codec: Codec[T] | type[T] | None = None,
+        tags: Sequence[str] = (),
+    ) -> dict[str, T]:
+        """The values of the keys, in one look, with one computation for all that are missing.
+
+        `compute_many` is given the keys that nobody else is computing already, and answers with a mapping; a key
+        that is not in it has no value, here as there. If it raises, so does this.
+        """
+        wanted = list(dict.fromkeys(check_key(key) for key in _few(keys)))
+        label: Label[Any] = Label(codec_for(codec), check_tags(tags))
+        found, seen = await self._shelf.find_many(wanted, label.codec)
+        values = {key: self._value_or(key, each, MISSING) for key, each in zip(wanted, found, strict=True)}
+        missing = {key: head for key, head in zip(wanted, seen, strict=True) if values[key] is MISSING}
+        together = Together(compute_many, len(missing))
+        lifetime = self._defaults.lifetime(ttl, early=0.0)
+        requests = [
+            Request[Any](
+                key=key,
+                compute=partial(together.value, key),
+                label=label,
+                lifetime=lifetime,
+                lease=self._defaults.lease,
+                negative_ttl=None,
+                cache_if=_is_there,
+            )
+            for key in missing
+        ]
+        values |= await self._filler.obtain_many(requests, missing, together.answered)
+        return {key: value for key, value in values.items() if value is not MISSING}
+
     async def touch(self, key: str, ttl: Ttl | None = None) -> bool:
         """Give a fresh value a new ttl, counted from now. False if there is none, or it changed meanwhile."""
         return await self._filler.touch(
-            check_key(key), self._lifetime(ttl, None, None, 0.0, 0.0), self._defaults.lease
+            check_key(key), self._defaults.lifetime(ttl, early=0.0, jitter=0.0), self._defaults.lease
         )
 
     async def invalidate(self, *keys: str) -> Invalidation:
@@ -338,18 +330,6 @@ class Cache:
     def stats(self) -> CacheStats:
         """What happened in each namespace, in this process and since this cache was made."""
         return self._tally.snapshot(available=self._far.available, queued=self._far.owed)
-
-    def _lifetime(
-        self, ttl: Ttl | None, grace: Ttl | None, swr: Ttl | None, early: float | None, jitter: float | None
-    ) -> Lifetime:
-        given = self._defaults
-        return Lifetime(
-            ttl=given.ttl if ttl is None else seconds(ttl, "ttl"),
-            grace=given.grace if grace is None else seconds(grace, "grace", zero=True),
-            swr=given.swr if swr is None else seconds(swr, "swr", zero=True),
-            beta=given.beta if early is None else seconds(early, "early", zero=True),
-            jitter=given.jitter if jitter is None else min(1.0, seconds(jitter, "jitter", zero=True)),
-        )
 
     def _standing(self, found: Decoded[Any], lifetime: Lifetime) -> Age:
         """What this caller may do with the entry: its own swr decides whether stale is good enough."""
@@ -408,3 +388,7 @@ def _few(keys: Sequence[str]) -> Sequence[str]:
     if len(keys) > _MOST_KEYS:
         raise InvalidKey(f"at most {_MOST_KEYS} keys in one call, not {len(keys)}: ask in portions")
     return keys
+
+
+def _is_there(value: object) -> bool:
+    return value is not MISSING

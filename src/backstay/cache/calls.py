@@ -13,11 +13,12 @@ from anyio.lowlevel import RunVar
 
 from backstay.ambient import Ambient
 
-from .cache import Cache, Invalidation
+from .cache import Cache
 from .codecs import Codec
 from .freshness import Ttl
 from .memory import MemoryCache
 from .request import Compute
+from .results import Invalidation
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final, Literal, TypeVar, assert_never
@@ -59,12 +59,18 @@ class Filler:
         self._process = secrets.token_urlsafe(12)
         self._acquisitions = itertools.count(1)
 
-    async def obtain(self, request: Request[T], seen: bytes) -> T:
-        """The value: from another's fill, or computed here. `seen` is what was found and will not do."""
+    async def obtain(self, request: Request[T], seen: bytes, answered: Callable[[], None] | None = None) -> T:
+        """The value: from another's fill, or computed here. `seen` is what was found and will not do.
+
+        `answered` is called once, when it is known who computes it.
+        """
         name = request.name
         pause = _FIRST_LOOK
         while not self._owner.closed:
             step = await self._rounds.ask(name, partial(self._step, request, name, seen))
+            if answered is not None:
+                answered()
+                answered = None
             match step:
                 case Flight():
                     with suppress(Abandoned):
@@ -81,6 +87,26 @@ class Filler:
                 case _:
                     assert_never(step)
         return await call(request.compute)  # a closed cache is no cache
+
+    async def obtain_many(
+        self, requests: Sequence[Request[T]], seen: Mapping[str, bytes], answered: Callable[[], None]
+    ) -> dict[str, T]:
+        """`obtain` for several keys at once. Raises the first error, once all have ended."""
+        values: dict[str, T] = {}
+        errors: list[Exception] = []
+
+        async def one(request: Request[T]) -> None:
+            try:
+                values[request.key] = await self.obtain(request, seen[request.key], answered)
+            except Exception as exc:  # noqa: BLE001 - raised below, bare instead of in a group
+                errors.append(exc)
+
+        async with anyio.create_task_group() as group:
+            for request in requests:
+                group.start_soon(one, request)
+        if errors:
+            raise errors[0]
+        return values
 
     async def _aboard(self, flight: Flight[Any]) -> Any:
         """The flight's result, counted apart for all but the one that started it."""

@@ -75,6 +75,36 @@ def seconds(value: Ttl, name: str, *, zero: bool = False) -> float:
     return float(value)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defaults:
+    """What applies to calls that do not say otherwise. Seconds."""
+
+    ttl: float = 300.0
+    grace: float = 0.0
+    swr: float = 0.0
+    beta: float = 1.0
+    jitter: float = 0.05
+    lease: float = 10.0
+
+    def lifetime(
+        self,
+        ttl: Ttl | None,
+        *,
+        grace: Ttl | None = None,
+        swr: Ttl | None = None,
+        early: float | None = None,
+        jitter: float | None = None,
+    ) -> Lifetime:
+        """The lifetime that a call's options mean. Raises ConfigError, as `seconds`."""
+        return Lifetime(
+            ttl=self.ttl if ttl is None else seconds(ttl, "ttl"),
+            grace=self.grace if grace is None else seconds(grace, "grace", zero=True),
+            swr=self.swr if swr is None else seconds(swr, "swr", zero=True),
+            beta=self.beta if early is None else seconds(early, "early", zero=True),
+            jitter=self.jitter if jitter is None else min(1.0, seconds(jitter, "jitter", zero=True)),
+        )
+
+
 def age(
     now_ms: float,
     fresh_until: int,

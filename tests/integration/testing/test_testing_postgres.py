@@ -66,9 +66,7 @@ async def test_a_frozen_server_freezes_open_connections_too(postgres_server: Pos
 @pytest.mark.asyncio
 async def test_another_database_has_an_address(postgres_server: PostgresServer):
     await value(postgres_server.url, "create database testing_other")
-    assert (
-        await value(postgres_server.url_of("testing_other"), "select current_database()") == "testing_other"
-    )
+    assert await value(postgres_server.url_of("testing_other"), "select current_database()") == "testing_other"
 
 
 @pytest.mark.asyncio
@@ -87,8 +85,7 @@ async def test_pg_stat_statements_counts_where_it_is_installed(pg_stat_statement
 async def test_the_shared_server_lends_an_empty_database(database_url):
     assert database_url.rpartition("/")[2].startswith("test_")
     assert (
-        await value(database_url, "select count(*) from pg_class where relnamespace = 'public'::regnamespace")
-        == 0
+        await value(database_url, "select count(*) from pg_class where relnamespace = 'public'::regnamespace") == 0
     )
 
 

@@ -65,9 +65,7 @@ def test_no_text_names_a_registry_or_a_machine():
             text = path.read_text("utf-8")
         except UnicodeDecodeError:
             continue  # not text
-        wrong += [
-            f"{path.relative_to(ROOT)}: {word}" for word in REGISTRY_HOSTS + MACHINE_PATHS if word in text
-        ]
+        wrong += [f"{path.relative_to(ROOT)}: {word}" for word in REGISTRY_HOSTS + MACHINE_PATHS if word in text]
     assert wrong == []
 
 
