@@ -85,6 +85,7 @@ class Finding:
     remedy: str | None = None
     undo: str | None = None
     related: str | None = None
+    missing: Index | None = None
     size_bytes: int = 0
 
 
@@ -345,6 +346,7 @@ def _missing(facts: HealthInput) -> Iterator[Finding]:
             ),
             droppable=False,
             reason=f"deleting from {fk.referenced} or changing its key reads all of {fk.table}",
+            missing=index,
             remedy=index.to_sql(),
             undo=f"drop index concurrently {quote_identifier(fk.schema)}.{quote_identifier(index.effective_name)}",
         )

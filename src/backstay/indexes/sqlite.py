@@ -1,14 +1,15 @@
 """The index planner on SQLite, over aiosqlite: what of it makes sense for one file and one writer.
 
-SQLite keeps a definition as it was written, so two of them are compared by their columns, collations and order
-from ``index_xinfo`` and by the words of their expressions. It has no concurrent builds and counts no scans: a
-build holds the write lock for its duration, and no index is ever called unused.
+SQLite keeps a definition as it was written, so two of them are compared by their columns, collations and
+order from ``index_xinfo`` and by the words of their expressions. It has no concurrent builds and counts no
+scans: a build holds the write lock for its duration, and no index is ever called unused.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +28,7 @@ from .catalog import CatalogIndex, CatalogKey
 from .comparison import difference
 from .declared import Index, Key, quote_identifier
 from .events import IndexSettled
-from .health import ForeignKey, HealthInput, HealthReport, IndexUse, judge
+from .health import Finding, ForeignKey, HealthInput, HealthReport, IndexUse, judge
 from .protocol import (
     Action,
     Comparison,
@@ -49,8 +50,9 @@ except ImportError as exc:
 class SqliteIndexPlanner:
     """Plans indexes in one SQLite file.
 
-    Each call opens a connection of its own and waits up to `busy_timeout` seconds for another writer. `include`,
-    index methods other than btree, NULLS FIRST/LAST and storage parameters do not exist there and are refused.
+    Each call opens a connection of its own and waits up to `busy_timeout` seconds for another writer.
+    `include`, index methods other than btree, NULLS FIRST/LAST and storage parameters do not exist there and
+    are refused.
     """
 
     def __init__(
@@ -146,13 +148,25 @@ class SqliteIndexPlanner:
             indexes = await _all_indexes(connection)
             foreign_keys = await _foreign_keys(connection)
         uses = tuple(IndexUse(index=index) for index in indexes)
-        return judge(HealthInput(uses=uses, foreign_keys=foreign_keys, min_stats_age=min_stats_age))
+        facts = HealthInput(uses=uses, foreign_keys=foreign_keys, min_stats_age=min_stats_age)
+        report = judge(facts)
+        return replace(report, findings=tuple(_in_sqlite(finding) for finding in report.findings))
 
     async def explain(self, query: str) -> tuple[str, ...]:
         """The lines of EXPLAIN QUERY PLAN: which indexes a query uses, and which tables it scans."""
         async with self._session() as connection:
             rows = await connection.execute_fetchall(f"explain query plan {query}")
         return tuple(str(row[3]) for row in rows)
+
+
+def _in_sqlite(finding: Finding) -> Finding:
+    """The finding with statements that SQLite takes: no schema and no CONCURRENTLY."""
+    if finding.missing is not None:
+        drop = f"drop index {quote_identifier(finding.missing.effective_name)}"
+        return replace(finding, remedy=create_sql(finding.missing), undo=drop)
+    if finding.remedy is None:
+        return finding
+    return replace(finding, remedy=f"drop index {quote_identifier(finding.index)}")
 
 
 class BuildRefused(Exception):
@@ -211,7 +225,8 @@ def create_sql(index: Index) -> str:
 
 
 def _key_sql(key: Key) -> str:
-    # An expression keeps no outer parentheses: SQLite would take (a) for an expression and not for the column.
+    # An expression keeps no outer parentheses: SQLite would take (a) for an expression and not for the
+    # column.
     text = quote_identifier(key.column) if key.column is not None else str(key.expression)
     collate = f" collate {quote_identifier(key.collation)}" if key.collation else ""
     return f"{text}{collate}{' desc' if key.desc else ''}"
@@ -282,7 +297,8 @@ async def _foreign_keys(connection: aiosqlite.Connection) -> tuple[ForeignKey, .
     )
 
 
-# -- definitions ------------------------------------------------------------------------------------------------
+# -- definitions
+# ------------------------------------------------------------------------------------------------
 
 
 def _read(name: str, table: str, sql: str, *, unique: bool, origin: str, oid: int) -> CatalogIndex:

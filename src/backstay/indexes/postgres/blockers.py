@@ -57,7 +57,11 @@ class Watcher:
     What goes wrong while watching is not the build's concern: the watcher then merely sees nobody.
     """
 
-    def __init__(self, connect: Connect, changed: Callable[[tuple[Blocker, ...]], None]) -> None:
+    def __init__(
+        self, connect: Connect, changed: Callable[[tuple[Blocker, ...]], None], *, lock_timeout: float
+    ) -> None:
+        """`lock_timeout` is when the session gives up: it must be looked at before that."""
+        self._patience = min(_EVERY, lock_timeout / 4)
         self._connect = connect
         self._changed = changed
         self.last: tuple[Blocker, ...] = ()
@@ -65,18 +69,19 @@ class Watcher:
 
     async def follow(self, pid: int) -> None:
         """Watch until told to stop. A build that is over at once costs no second connection."""
-        if await self._stopped():
+        if await self._stopped(self._patience):
             return
         try:
             async with self._connect() as connection:
-                while not await self._stopped():
+                await self._look(connection, pid)
+                while not await self._stopped(_EVERY):
                     await self._look(connection, pid)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
             return
 
-    async def _stopped(self) -> bool:
+    async def _stopped(self, seconds: float) -> bool:
         # Told and not cancelled: a cancelled query would cost the connection a cancel request of its own.
-        with anyio.move_on_after(_EVERY):
+        with anyio.move_on_after(seconds):
             await self.stop.wait()
         return self.stop.is_set()
 

@@ -36,6 +36,7 @@ from .connect import Connect, Connection
 _LOCK_CLASS = 0x62736978
 _TURN_POLL = (0.05, 0.25)
 _CLEANUP_SECONDS = 30.0
+_CLEANUP_LOCK_TIMEOUT = 2.0
 # What a statement that *does* block writers may wait for its lock: they queue behind it.
 _BLOCKING_LOCK_TIMEOUT = 0.8
 _PASSING = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
@@ -96,14 +97,14 @@ class Builder:
             try:
                 await self._attempt(index, schema, attempt, concurrently=concurrently, only=only)
             except _PASSING as exc:
-                await self._back_off(index, attempt, exc)
+                await self._back_off(index, schema, attempt, exc)
             except asyncpg.PostgresError as exc:
                 raise BuildRefused(str(exc), attempts=attempt, blockers=self.waiting_for) from exc
             else:
                 return attempt
         raise AssertionError  # the last attempt returns or raises
 
-    async def _back_off(self, index: Index, attempt: int, exc: asyncpg.PostgresError) -> None:
+    async def _back_off(self, index: Index, schema: str, attempt: int, exc: asyncpg.PostgresError) -> None:
         if attempt > self.options.retries:
             names = (
                 "; ".join(map(str, self.waiting_for)) or "sessions that were gone before they could be named"
@@ -124,6 +125,8 @@ class Builder:
         timeout = self.options.lock_timeout * 2 ** (attempt - 1)
         if not concurrently:
             timeout = min(self.options.lock_timeout, _BLOCKING_LOCK_TIMEOUT)
+        if attempt > 1 and not await self.drop_leftover(schema, index.effective_name, index.table):
+            raise asyncpg.LockNotAvailableError("what the last attempt left behind could not be dropped")
         stands = False
         try:
             await self.execute(index.to_sql(concurrently=concurrently, only=only), index, timeout)
@@ -142,7 +145,7 @@ class Builder:
         """Run one statement outside any transaction, and remember whom it waited for."""
         await self.connection.execute(f"set lock_timeout = {max(1, round(lock_timeout * 1000))}")
         await self.connection.execute("set statement_timeout = 0")
-        watcher = Watcher(self.connect, lambda seen: self._told(index, seen))
+        watcher = Watcher(self.connect, lambda seen: self._told(index, seen), lock_timeout=lock_timeout)
         refused: Exception | None = None
         async with anyio.create_task_group() as group:
             group.start_soon(watcher.follow, self.connection.get_server_pid())
@@ -166,19 +169,24 @@ class Builder:
             )
         )
 
-    async def drop_leftover(self, schema: str, name: str, table: str) -> None:
+    async def drop_leftover(self, schema: str, name: str, table: str) -> bool:
         """Drop an invalid index of that name, even while being cancelled. Leaves a valid one alone.
 
-        When it cannot be had in time it stays, invalid, and the next `ensure` mends it.
+        Returns whether none is left. When others are in the way for long it stays, invalid, and the next
+        attempt or the next `ensure` mends it.
         """
+        gone = False
         with anyio.move_on_after(_CLEANUP_SECONDS, shield=True):
             try:
                 if await self.connection.fetchval(_LEFTOVER, qualified(schema, name)):
-                    await self.connection.execute(f"set lock_timeout = {round(_CLEANUP_SECONDS * 500)}")
+                    timeout = min(self.options.lock_timeout, _CLEANUP_LOCK_TIMEOUT)
+                    await self.connection.execute(f"set lock_timeout = {max(1, round(timeout * 1000))}")
                     await self.connection.execute(f"drop index concurrently {qualified(schema, name)}")
                     self.emit(IndexLeftoverDropped(index=name, table=table))
+                gone = True
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-                return
+                gone = False
+        return gone
 
     async def drop(self, index: CatalogIndex, lock_timeout: float) -> None:
         """Drop an index without blocking writers; a partitioned one, which cannot be, briefly.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import anyio
 
-from backstay.errors import IndexServerUnavailable, MissingExtraError
+from backstay.errors import BackstayError, IndexServerUnavailable, MissingExtraError
 from backstay.secret import Secret
 
 try:
@@ -76,7 +76,7 @@ def translated(doing: str) -> Iterator[None]:
     """Turn what the driver raises into `IndexServerUnavailable`, naming what was being done."""
     try:
         yield
+    except BackstayError:
+        raise  # some of them are TimeoutErrors, and so OSErrors
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as exc:
-        if isinstance(exc, IndexServerUnavailable):
-            raise
         raise IndexServerUnavailable(f"PostgreSQL failed while {doing}: {exc or type(exc).__name__}") from exc

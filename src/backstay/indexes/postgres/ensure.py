@@ -217,7 +217,7 @@ class EnsureRun:
         if failed and self.options.strict:
             reasons = "; ".join(f"{outcome.index} on {outcome.table}: {outcome.reason}" for outcome in failed)
             raise IndexBuildFailed(
-                f"{len(failed)} of {len(report.outcomes)} indexes could not be built and were cleaned up: {reasons}"
+                f"{len(failed)} of {len(report.outcomes)} indexes could not be built: {reasons}"
             )
         return report
 

@@ -77,7 +77,7 @@ class PostgresIndexPlanner:
                     yield connection
                 finally:
                     if not connection.is_closed():
-                        await connection.execute("reset lock_timeout; reset statement_timeout")
+                        await connection.execute("reset lock_timeout; reset statement_timeout; reset jit")
 
     async def diff(self, wanted: Iterable[Index], /) -> IndexDiff:
         """Compare with the catalogue, in three round trips. See `IndexPlanner.diff`."""
@@ -121,6 +121,7 @@ class PostgresIndexPlanner:
             return await self._indexes(connection)
 
     async def _indexes(self, connection: Connection) -> tuple[CatalogIndex, ...]:
+        await connection.execute("set jit = off")
         return read_indexes(await connection.fetch(statement("catalog"), None))
 
     async def health(
@@ -128,6 +129,7 @@ class PostgresIndexPlanner:
     ) -> HealthReport:
         """Judge every index of the user's tables. See `IndexPlanner.health`."""
         async with self._session("reading the health of indexes") as connection:
+            await connection.execute("set jit = off")
             return await read_health(connection, self._clock.now(), min_stats_age, replicas)
 
     async def progress(self, *, interval: float = 0.5) -> AsyncIterator[tuple[BuildProgress, ...]]:
