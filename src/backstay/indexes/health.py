@@ -275,7 +275,7 @@ def _unused(facts: HealthInput) -> Iterator[Finding]:
             or index.protected is not None
         ):
             continue
-        if any(_serves_key(index, *guard) for guard in guards):
+        if any(serves_key(index, *guard) for guard in guards):
             continue
         days = facts.stats_age / timedelta(days=1)
         evidence = (
@@ -333,7 +333,7 @@ def _missing(facts: HealthInput) -> Iterator[Finding]:
     indexes = [use.index for use in facts.uses]
     for fk in facts.foreign_keys:
         columns = frozenset(fk.columns)
-        if any(_serves_key(index, fk.schema, fk.table, columns) for index in indexes):
+        if any(serves_key(index, fk.schema, fk.table, columns) for index in indexes):
             continue
         index = Index(fk.table, tuple(_column_keys(fk.columns)), schema=fk.schema)
         yield Finding(
@@ -356,7 +356,7 @@ def _column_keys(columns: Iterable[str]) -> Iterator[Key]:
     return (Key(column=column) for column in columns)
 
 
-def _serves_key(index: CatalogIndex, schema: str, table: str, columns: frozenset[str]) -> bool:
+def serves_key(index: CatalogIndex, schema: str, table: str, columns: frozenset[str]) -> bool:
     """Whether a look-up by these columns can use the index: they are its leading keys, in any order."""
     if (
         (index.schema, index.table) != (schema, table)

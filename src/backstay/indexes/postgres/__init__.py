@@ -1,8 +1,9 @@
-"""The index planner on PostgreSQL 13 and later, over asyncpg."""
+"""The index planner and advisor on PostgreSQL 13 and later, over asyncpg."""
 
 from __future__ import annotations
 
+from .advisor import PostgresIndexAdvisor
 from .connect import Connect, connect_dsn, connect_pool
 from .planner import PostgresIndexPlanner
 
-__all__ = ["Connect", "PostgresIndexPlanner", "connect_dsn", "connect_pool"]
+__all__ = ["Connect", "PostgresIndexAdvisor", "PostgresIndexPlanner", "connect_dsn", "connect_pool"]

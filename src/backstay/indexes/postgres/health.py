@@ -29,7 +29,7 @@ async def read_health(
     known = [age for age in ages if age is not None]
     facts = HealthInput(
         uses=await _uses(connection, indexes, scans),
-        foreign_keys=await _foreign_keys(connection),
+        foreign_keys=await read_foreign_keys(connection),
         tables=read_tables(await connection.fetch(statement("tables"))),
         stats_age=min(known) if len(known) == len(ages) else None,
         min_stats_age=min_stats_age,
@@ -69,7 +69,8 @@ async def _uses(
     return tuple(uses)
 
 
-async def _foreign_keys(connection: Connection) -> tuple[ForeignKey, ...]:
+async def read_foreign_keys(connection: Connection) -> tuple[ForeignKey, ...]:
+    """The foreign keys of the user's tables."""
     return tuple(
         ForeignKey(
             schema=row["schema_name"],
