@@ -9,6 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .advice import AdviceLimits, Baseline, IndexAdvisor, IndexPlan, Timing, Verification, WatchReport
 from .catalog import CatalogIndex, CatalogKey
 from .declared import Index, Key, Registry, declare, declared_indexes
 from .gate import Activity, Gate, GateVerdict, Window
@@ -26,15 +27,18 @@ from .protocol import (
     Status,
     SupportsProgress,
 )
+from .workload import Query, Workload, WorkloadRecorder
 
 if TYPE_CHECKING:
-    from .postgres import PostgresIndexPlanner
-    from .sqlalchemy import create_all_indexes, from_metadata, planner_for
+    from .postgres import PostgresIndexAdvisor, PostgresIndexPlanner
+    from .sqlalchemy import create_all_indexes, from_metadata, planner_for, record_engine
     from .sqlite import SqliteIndexPlanner
 
 __all__ = [
     "Action",
     "Activity",
+    "AdviceLimits",
+    "Baseline",
     "Blocker",
     "BuildProgress",
     "CatalogIndex",
@@ -47,31 +51,43 @@ __all__ = [
     "GateVerdict",
     "HealthReport",
     "Index",
+    "IndexAdvisor",
     "IndexDiff",
+    "IndexPlan",
     "IndexPlanner",
     "IndexUse",
     "Key",
     "Outcome",
+    "PostgresIndexAdvisor",
     "PostgresIndexPlanner",
+    "Query",
     "Registry",
     "SqliteIndexPlanner",
     "Status",
     "SupportsProgress",
+    "Timing",
     "Trouble",
+    "Verification",
+    "WatchReport",
     "Window",
+    "Workload",
+    "WorkloadRecorder",
     "create_all_indexes",
     "declare",
     "declared_indexes",
     "from_metadata",
     "planner_for",
+    "record_engine",
 ]
 
 _LAZY = {
+    "PostgresIndexAdvisor": "postgres",
     "PostgresIndexPlanner": "postgres",
     "SqliteIndexPlanner": "sqlite",
     "create_all_indexes": "sqlalchemy",
     "from_metadata": "sqlalchemy",
     "planner_for": "sqlalchemy",
+    "record_engine": "sqlalchemy",
 }
 
 

@@ -44,11 +44,12 @@ class IndexPlan:
     explains: int
     method: str
     workload: Workload
+    extra: tuple[Index, ...] = ()
 
     @property
     def indexes(self) -> tuple[Index, ...]:
-        """The indexes to build, for `IndexPlanner.ensure`."""
-        return tuple(choice.candidate.index for choice in self.chosen)
+        """The indexes to build: those chosen, and those that a person added (`extra`)."""
+        return (*(choice.candidate.index for choice in self.chosen), *self.extra)
 
     @property
     def size_bytes(self) -> float:
@@ -103,7 +104,7 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchReport:
-    """One look of a watch: how each query stands, and the indexes that were dropped for it (undo statements)."""
+    """One look of a watch: how each query stands, which indexes were dropped, and how to undo that."""
 
     verification: Verification
     rolled_back: tuple[str, ...] = ()
@@ -126,7 +127,10 @@ class IndexAdvisor(Protocol):
         ...
 
     async def baseline(self, workload: Workload, /, *, run: bool = False, timeout: float = 5.0) -> Baseline:
-        """How the workload fares now; with `run`, reads are executed, read-only and under the timeout (seconds)."""
+        """How the workload fares now.
+
+        With `run`, reads are executed in read-only transactions under the timeout (seconds).
+        """
         ...
 
     async def verify(

@@ -1,8 +1,8 @@
 """Which of the candidates to build. Pure: a greedy search over a cost oracle, and a reason for each decision.
 
-It is Extend's idea (grow a set by whatever saves most per byte, and let an index be widened, swapped or taken out
-again) with two changes: what only pays together is tried together, and gains are re-counted lazily, since they
-nearly always shrink as the set grows.
+It is Extend's idea (grow a set by whatever saves most per byte, and let an index be widened, swapped or taken
+out again) with two changes: what only pays together is tried together, and gains are re-counted lazily, since
+they nearly always shrink as the set grows.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Search:
         return sum(self.weights[query] * estimate.cost for query, estimate in costs.items())
 
     async def _gain(self, move: frozenset[Candidate], chosen: frozenset[Candidate]) -> float:
-        """What a move saves over all queries, its upkeep taken off; zero if no query gets markedly cheaper."""
+        """What a move saves, its upkeep taken off; zero if no query gets markedly cheaper."""
         saved, marked = 0.0, False
         together = chosen | move
         for query in self._touched(move):
@@ -157,7 +157,7 @@ class Search:
         return chosen
 
     async def _swap(self, chosen: frozenset[Candidate]) -> frozenset[Candidate]:
-        """Widen, narrow or exchange an index for another on its table, when the whole gets cheaper by that."""
+        """Widen, narrow or exchange an index for another on its table, where that saves more."""
         for old in sorted(chosen, key=lambda c: c.definition):
             best, best_gain = chosen, 0.0
             for new in self.pool:

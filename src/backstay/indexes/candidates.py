@@ -1,8 +1,8 @@
 """From what plans ask of relations to indexes that might serve them. Pure.
 
-Each access is read as a partial order: columns compared for equality in any order, then one range, or the order
-that is wanted. Which of the equal columns comes first is decided over all queries at once, so that one index can
-serve several of them.
+Each access is read as a partial order: columns compared for equality in any order, then one range, or the
+order that is wanted. Which of the equal columns comes first is decided over all queries at once, so that one
+index can serve several of them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from backstay.errors import InvalidIndex
 
-from .conditions import SortKey, Term, Use
+from .conditions import SortKey, Term, Use, plain_text
 from .declared import Index, Key
 from .plans import Access
 from .sizes import TableFacts, brin_bytes, btree_bytes, gin_bytes
@@ -32,8 +32,8 @@ _TEXTS = ("text", "character varying", "character")
 class Candidate:
     """An index that might pay, what it was derived from, and how big it would be.
 
-    `subjects` are its key columns and expressions in order. `by_rule` marks the methods that cannot be asked about
-    (GIN); `saves` is then the cost that it saves each query.
+    `subjects` are its key columns and expressions in order. `by_rule` marks the methods that cannot be asked
+    about (GIN); `saves` is then the cost that it saves each query.
     """
 
     index: Index
@@ -240,7 +240,8 @@ class _Shapes:
         parts = [f"{self.access.node} on {self.access.table} as {self.access.alias}", conditions]
         return ": ".join(part for part in (*parts, f"sorted by {order}" if order else "") if part)
 
-    # -- predicates -------------------------------------------------------------------------------------------
+    # -- predicates
+    # -------------------------------------------------------------------------------------------
 
     def _predicates(self) -> Iterator[tuple[tuple[str, float], str]]:
         """Predicates with the fraction of rows that they leave, and the subject that they are about."""
@@ -254,32 +255,33 @@ class _Shapes:
     def _predicate(self, term: Term) -> tuple[str, float] | None:
         fact = self.facts.column(term.subject)
         name = Key(column=term.subject).to_sql()
-        rare = 1.0 / fact.distinct_of(max(self.facts.rows, 1.0))
         match term.use:
             case Use.NULL:
                 return f"{name} is null", fact.null_fraction
             case Use.NOT_NULL:
                 return f"{name} is not null", 1.0 - fact.null_fraction
             case Use.TRUE:
-                return name, min(rare, self._share(term))
+                return name, self._share(term, "t")
             case Use.FALSE:
-                return f"not {name}", min(rare, self._share(term))
+                return f"not {name}", self._share(term, "f")
             case Use.EQUAL if term.literal is not None and not term.join:
-                # Only where the constant belongs to the statement's meaning (a status), never one of many values:
-                # an index for one user's name would serve that user alone.
+                # Only where the constant belongs to the statement's meaning (a status), never one of many
+                # values: an index for one user's name would serve that user alone.
                 few = fact.known and fact.distinct_of(max(self.facts.rows, 1.0)) <= _FEW_VALUES
-                return (f"{name} = {term.literal}", self._share(term)) if few else None
+                share = self._share(term, plain_text(term.literal))
+                return (f"{name} = {term.literal}", share) if few else None
             case _:
                 return None
 
-    def _share(self, term: Term) -> float:
-        """The fraction of rows with this condition, as the planner itself estimated it when it stood alone."""
-        alone = len([other for other in self.access.terms if not other.join]) == 1
-        if alone and self.facts.rows:
-            return min(1.0, self.access.rows / self.facts.rows)
-        return _RARE if len(self.access.terms) > 1 else 1.0
+    def _share(self, term: Term, value: str) -> float:
+        """The fraction of rows with this value, by the statistics; a value that they miss is rare."""
+        fact = self.facts.column(term.subject)
+        if not fact.common:
+            return 1.0
+        return fact.common.get(value, max(0.001, 1.0 - fact.null_fraction - sum(fact.common.values())))
 
-    # -- other shapes -----------------------------------------------------------------------------------------
+    # -- other shapes
+    # -----------------------------------------------------------------------------------------
 
     def _branches(self) -> Iterator[Candidate]:
         for term in self.access.terms:
@@ -299,14 +301,15 @@ class _Shapes:
             kind = self.facts.column(term.subject).type
             if term.use is not Use.MEMBER or term.join:
                 continue
-            if not term.is_column or kind == "jsonb" or kind == "tsvector" or kind.endswith("[]"):
+            if not term.is_column or kind in ("jsonb", "tsvector") or kind.endswith("[]"):
                 only_contains = "@>" in term.text and "?" not in term.text
                 opclass = "jsonb_path_ops" if kind == "jsonb" and only_contains else None
                 key = _key(term.subject, term.is_column, opclass=opclass)
                 yield from self._make((key,), method="gin", saves=self._saved())
 
     def _saved(self) -> dict[str, float]:
-        # A look-up reads the posting lists, then the rows that match: about four units each, from scattered pages.
+        # A look-up reads the posting lists, then the rows that match: about four units each, from scattered
+        # pages.
         return {"": max(0.0, self.access.cost - (60.0 + 4.0 * self.access.rows))}
 
     def _brin(self) -> Iterator[Candidate]:

@@ -5,10 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 DESC = 1  # indoption bits, src/include/catalog/pg_index.h
 NULLS_FIRST = 2
+
+
+class Row(Protocol):
+    """A row as a driver gives it: values by the names of their columns."""
+
+    def __getitem__(self, key: str, /) -> Any:
+        """The value of a column. Raises KeyError."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +124,7 @@ class CatalogIndex:
         return None
 
 
-def read_index(row: Mapping[str, Any]) -> CatalogIndex:
+def read_index(row: Row) -> CatalogIndex:
     """An index from one row of ``catalog.sql``."""
     keys = tuple(_read_key(key) for key in _loaded(row["keys"]))
     return CatalogIndex(
@@ -164,6 +172,6 @@ def _read_key(key: Mapping[str, Any]) -> CatalogKey:
     )
 
 
-def read_indexes(rows: Iterable[Mapping[str, Any]]) -> tuple[CatalogIndex, ...]:
+def read_indexes(rows: Iterable[Row]) -> tuple[CatalogIndex, ...]:
     """Indexes from the rows of ``catalog.sql``."""
     return tuple(read_index(row) for row in rows)

@@ -1,5 +1,8 @@
-"""Conditions and sort keys of a plan node, read into terms. Pure; no statement is parsed, only the server's own
-deparsed expressions, in which every column carries the alias of its relation."""
+"""Conditions and sort keys of a plan node, read into terms. Pure.
+
+No statement is parsed, only the server's own deparsed expressions, in which every column carries the
+alias of its relation.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,8 @@ class Use(Enum):
 class Term:
     """One condition on one relation. `subject` is a column or an expression without its alias.
 
-    `literal` is the constant as it stands in the statement, None for a parameter or another relation's column.
+    `literal` is the constant as it stands in the statement, None for a parameter or another relation's
+    column.
     """
 
     alias: str
@@ -81,6 +85,12 @@ def columns_in(text: str) -> set[tuple[str, str]]:
         for place in range(len(tokens) - 2)
         if tokens[place].is_name and tokens[place + 1].text == "." and tokens[place + 2].is_name
     }
+
+
+def plain_text(literal: str) -> str:
+    """A constant's text, without quotes and cast, as the statistics have it."""
+    token = tokenize(literal)[0]
+    return token.text[1:-1].replace("''", "'") if token.kind is Kind.STRING else token.text
 
 
 def names_in(text: str) -> set[str]:

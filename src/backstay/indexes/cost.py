@@ -1,4 +1,4 @@
-"""What a set of indexes costs and saves. The oracle is asked; this remembers, and knows what need not be asked. Pure."""
+"""What a set of indexes costs and saves. Pure: an oracle is asked; this remembers what it said."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from .plans import Access
 from .sizes import TableFacts, depth
 
 # Cost units (1 = one page read in order) for one entry put into an index one level deep. Measured against the
-# planner's own scale an insert into a cached btree is a fraction of a page read; WAL and later vacuuming add to it.
+# planner's own scale an insert into a cached btree is a fraction of a page read; WAL and later vacuuming add
+# to it.
 _ENTRY = 0.25
 
 
@@ -36,9 +37,9 @@ class CostOracle(Protocol):
 class CostCache:
     """Costs already known, by query and by the indexes that can apply to it.
 
-    A plan under a set S that uses only U of it stays the best plan under every set between U and S: those need
-    not be asked for. `limit` bounds the questions; beyond it a set that was not asked costs what its best known
-    subset does.
+    A plan under a set S that uses only U of it stays the best plan under every set between U and S: those
+    need not be asked for. `limit` bounds the questions; beyond it a set that was not asked costs what its
+    best known subset does.
     """
 
     oracle: CostOracle
@@ -91,8 +92,9 @@ def write_penalty(candidate: Candidate, facts: TableFacts, written: float) -> fl
 class RuleOracle:
     """Costs without asking: for servers that have no HypoPG.
 
-    Each scan is thought to read the rows that the index's leading keys select, at two units each after a descent;
-    a wanted order with a limit reads few of them. Coarse, but it ranks like the planner where it matters.
+    Each scan is thought to read the rows that the index's leading keys select, at two units each after a
+    descent; a wanted order with a limit reads few of them. Coarse, but it ranks like the planner where it
+    matters.
     """
 
     costs: Mapping[str, float]

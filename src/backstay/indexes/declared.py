@@ -129,7 +129,9 @@ class Index:
     method: str = field(default="btree", kw_only=True)
     unique: bool = field(default=False, kw_only=True)
     nulls_not_distinct: bool = field(default=False, kw_only=True)
-    options: Mapping[str, str | int | float | bool] = field(default_factory=dict, kw_only=True, hash=False)
+    options: Mapping[str, str | int | float | bool] = field(
+        default_factory=dict[str, "str | int | float | bool"], kw_only=True, hash=False
+    )
     name: str | None = field(default=None, kw_only=True)
     schema: str | None = field(default=None, kw_only=True)
 
@@ -210,9 +212,7 @@ class Index:
         return " ".join(parts)
 
     def to_sql(self, *, concurrently: bool = True, only: bool = False) -> str:
-        """The statement that creates it. Never says ``IF NOT EXISTS``: that would accept an invalid
-        leftover.
-        """
+        """The statement that creates it, never ``IF NOT EXISTS``: that accepts an invalid leftover."""
         words = ["create", "unique" if self.unique else "", "index", "concurrently" if concurrently else ""]
         words += [quote_identifier(self.effective_name), "on", "only" if only else "", self.qualified_table]
         return " ".join([*(word for word in words if word), self.body_sql()])

@@ -52,9 +52,7 @@ class IndexUse:
 
     @property
     def lost_hot(self) -> int:
-        """Updates of its table that had to write into every index, because one of them holds a changed
-        column.
-        """
+        """Updates that had to write into every index, because one of them holds a changed column."""
         return self.updated - self.hot_updated
 
 
@@ -243,10 +241,14 @@ def _drop_finding(
 
 def _drop_sql(index: CatalogIndex) -> str:
     concurrently = "" if index.partitioned else "concurrently "
-    return f"drop index {concurrently}{quote_identifier(index.schema)}.{quote_identifier(index.name)}"
+    return f"drop index {concurrently}{_qualified(index.schema, index.name)}"
 
 
-# -- state ------------------------------------------------------------------------------------------------------
+def _qualified(schema: str, name: str) -> str:
+    return f"{quote_identifier(schema)}.{quote_identifier(name)}"
+
+
+# -- state ---------------------------------------------------------------------------------------------------
 
 
 def _invalid(uses: Iterable[IndexUse]) -> Iterator[Finding]:
@@ -320,7 +322,7 @@ def _bloated(facts: HealthInput) -> Iterator[Finding]:
             evidence=(f"{index.size_bytes} bytes, about {fresh:.0f} when built anew over {rows:.0f} rows",),
             droppable=False,
             reason="it is needed, but smaller: rebuild it",
-            remedy=f"reindex index concurrently {quote_identifier(index.schema)}.{quote_identifier(index.name)}",
+            remedy=f"reindex index concurrently {_qualified(index.schema, index.name)}",
             size_bytes=index.size_bytes,
         )
 
@@ -348,7 +350,7 @@ def _missing(facts: HealthInput) -> Iterator[Finding]:
             reason=f"deleting from {fk.referenced} or changing its key reads all of {fk.table}",
             missing=index,
             remedy=index.to_sql(),
-            undo=f"drop index concurrently {quote_identifier(fk.schema)}.{quote_identifier(index.effective_name)}",
+            undo=f"drop index concurrently {_qualified(fk.schema, index.effective_name)}",
         )
 
 
@@ -366,7 +368,7 @@ def serves_key(index: CatalogIndex, schema: str, table: str, columns: frozenset[
         return False
     if index.predicate is not None and not _only_not_null(index.predicate, columns):
         return False
-    return {key.column for key in index.keys[: len(columns)]} == columns
+    return columns == frozenset(key.column or key.text for key in index.keys[: len(columns)])
 
 
 def _only_not_null(predicate: str, columns: frozenset[str]) -> bool:

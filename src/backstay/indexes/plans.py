@@ -20,8 +20,8 @@ Node = Mapping[str, Any]
 class Access:
     """What one relation of a plan is asked for.
 
-    `order` is what its rows must be sorted by, when one relation alone decides that; `limited` says that not all of
-    them are wanted. `needed` are the columns that anything above the scan reads.
+    `order` is what its rows must be sorted by, when one relation alone decides that; `limited` says that not
+    all of them are wanted. `needed` are the columns that anything above the scan reads.
     """
 
     schema: str
@@ -110,7 +110,8 @@ def _need(text: str, accesses: dict[str, Access]) -> None:
 
 
 def _note_output(node: Node, is_top: bool, accesses: dict[str, Access]) -> None:
-    # A scan below another node may hand up whole rows to save a projection: only what is above it tells the need.
+    # A scan below another node may hand up whole rows to save a projection: only what is above it tells the
+    # need.
     if "Relation Name" in node and not is_top:
         return
     # With one relation in the whole statement the server leaves its alias out of what a node puts out.

@@ -72,8 +72,7 @@ class Action(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blocker:
-    """A session that a build waits for. Never its statement's parameters; `query` is the server's first
-    words.
+    """A session that a build waits for: who it is, never what it asks.
 
     `ours` says that it has the application name, user and address of our own connections: most likely a
     connection of this very pool that was left inside a transaction.

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .catalog import Row
+
 BLOCK = 8192
 _ITEM = 8 + 4  # index tuple header and line pointer, src/include/access/itup.h
 _POSTING = 6.2  # a heap pointer in a posting list, and its share of the list's own header
@@ -22,8 +24,10 @@ _BRIN_RANGE = 128  # heap pages a BRIN summary covers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnFacts:
-    """What the statistics say of a column. `distinct` as in pg_stats: a count, or minus a fraction of the
-    rows.
+    """What the statistics say of a column.
+
+    `distinct` is as in pg_stats: a count, or minus a fraction of the rows. `common` has the
+    shares of frequent values where there are few of them.
     """
 
     name: str
@@ -36,6 +40,7 @@ class ColumnFacts:
     not_null: bool = False
     correlation: float = 0.0
     known: bool = True
+    common: Mapping[str, float] = field(default_factory=dict[str, float])
 
     def distinct_of(self, rows: float) -> float:
         """The number of different values among so many rows, at least 1."""
@@ -119,12 +124,12 @@ def depth(size_bytes: float) -> int:
     return levels
 
 
-def read_tables(rows: Iterable[Mapping[str, Any]]) -> dict[int, TableFacts]:
+def read_tables(rows: Iterable[Row]) -> dict[int, TableFacts]:
     """Facts by table oid, from the rows of ``tables.sql``."""
     return {row["table_oid"]: _read_table(row) for row in rows}
 
 
-def _read_table(row: Mapping[str, Any]) -> TableFacts:
+def _read_table(row: Row) -> TableFacts:
     raw = row["columns"]
     columns: Sequence[Mapping[str, Any]] = (json.loads(raw) if isinstance(raw, str) else raw) or ()
     return TableFacts(
@@ -156,4 +161,5 @@ def _read_column(column: Mapping[str, Any]) -> ColumnFacts:
         not_null=column["not_null"],
         correlation=column["correlation"] or 0.0,
         known=column["width"] is not None,
+        common=dict(zip(column["common"] or (), column["frequencies"] or (), strict=False)),
     )

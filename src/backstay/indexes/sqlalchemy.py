@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+import time
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +16,11 @@ from backstay.events import Emitter
 
 from .declared import Index, Key, declared_indexes
 from .protocol import EnsureOptions, EnsureReport, IndexPlanner
+from .workload import WorkloadRecorder
 
 try:
     from sqlalchemy import Index as SQLAlchemyIndex
-    from sqlalchemy import MetaData
+    from sqlalchemy import MetaData, event
     from sqlalchemy.dialects import postgresql
     from sqlalchemy.engine.interfaces import Dialect
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -49,7 +51,7 @@ def engine_connect(engine: AsyncEngine) -> Connect:
         )
 
     @asynccontextmanager
-    async def connect() -> AsyncIterator[Any]:
+    async def connect() -> AsyncGenerator[Any]:
         from .postgres.connect import close, translated
 
         # The same creator, arguments and connect events; a pool that lives as long as this one connection.
@@ -105,8 +107,35 @@ async def create_all_indexes(
     return await planner_for(engine, emitter=emitter).ensure(wanted, options=options)
 
 
+def record_engine(engine: AsyncEngine, recorder: WorkloadRecorder) -> Callable[[], None]:
+    """Record every statement that the engine runs, with its parameters and time. Returns how to stop."""
+
+    def before(conn: Any, *_: Any) -> None:
+        conn.info.setdefault("backstay_began", []).append(time.perf_counter())
+
+    def after(conn: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: Any) -> None:
+        seconds = time.perf_counter() - conn.info["backstay_began"].pop()
+        first = parameters[0] if many and parameters else parameters
+        values: tuple[Any, ...] = tuple(first) if isinstance(first, (tuple, list)) else ()
+        recorder.record(statement, values, seconds)
+
+    event.listen(engine.sync_engine, "before_cursor_execute", before)
+    event.listen(engine.sync_engine, "after_cursor_execute", after)
+
+    def stop() -> None:
+        event.remove(engine.sync_engine, "before_cursor_execute", before)
+        event.remove(engine.sync_engine, "after_cursor_execute", after)
+
+    return stop
+
+
 # -- metadata
 # ---------------------------------------------------------------------------------------------------
+
+
+def _dialect_of(module: Any) -> Dialect:
+    made: Dialect = module.dialect()
+    return made
 
 
 def from_metadata(metadata: MetaData, dialect: Dialect | None = None) -> tuple[Index, ...]:
@@ -115,7 +144,7 @@ def from_metadata(metadata: MetaData, dialect: Dialect | None = None) -> tuple[I
     Raises:
         InvalidIndex: one that has no definition outside SQLAlchemy (a key of no table).
     """
-    using = dialect or postgresql.dialect()
+    using: Dialect = dialect or _dialect_of(postgresql.asyncpg)
     return tuple(
         _from_sqlalchemy(index, using)
         for table in metadata.sorted_tables
@@ -151,10 +180,15 @@ _ORDER = {
 }
 
 
-def _key(expression: Any, opclasses: dict[str, str], dialect: Dialect) -> Key:
+def _modifier(expression: Any) -> Any:
+    return expression.modifier if isinstance(expression, UnaryExpression) else None
+
+
+def _key(element: Any, opclasses: dict[str, str], dialect: Dialect) -> Key:
     found: dict[str, Any] = {}
-    while isinstance(expression, UnaryExpression) and expression.modifier in _ORDER:
-        name, value = _ORDER[expression.modifier]
+    expression: Any = element
+    while (modifier := _modifier(expression)) in _ORDER:
+        name, value = _ORDER[modifier]
         found[name] = value
         expression = expression.element
     if isinstance(expression, str):

@@ -7,7 +7,7 @@ scans: a build holds the write lock for its duration, and no index is ever calle
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -69,7 +69,7 @@ class SqliteIndexPlanner:
         self._emit = emitter or Emitter()
 
     @asynccontextmanager
-    async def _session(self) -> AsyncIterator[aiosqlite.Connection]:
+    async def _session(self) -> AsyncGenerator[aiosqlite.Connection]:
         try:
             async with aiosqlite.connect(
                 self._path, timeout=self._busy_timeout, isolation_level=None
@@ -275,7 +275,8 @@ async def _constraint_sql(connection: aiosqlite.Connection, name: str, table: st
 
 async def _all_indexes(connection: aiosqlite.Connection) -> list[CatalogIndex]:
     tables = await connection.execute_fetchall(
-        "select name from sqlite_master where type = 'table' and name not like 'sqlite\\_%' escape '\\' order by name"
+        "select name from sqlite_master where type = 'table' and name not like 'sqlite\\_%' escape '\\' "
+        "order by name"
     )
     return [index for (table,) in tables for index in await _indexes_of(connection, str(table))]
 

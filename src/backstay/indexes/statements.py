@@ -9,4 +9,4 @@ from importlib.resources import files
 @cache
 def statement(name: str) -> str:
     """The text of ``sql/<name>.sql``."""
-    return (files(__package__) / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+    return (files("backstay.indexes") / "sql" / f"{name}.sql").read_text(encoding="utf-8")

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from backstay.errors import InvalidIndex, WorkloadError
 
+from .catalog import Row
 from .tokens import Kind, tokenize
 
 _READABLE = ("select", "with", "update", "delete", "insert", "values", "table", "merge")
@@ -66,8 +67,8 @@ class Query:
 class Workload:
     """Statements with their weights: by calls (what an optimizer's cost is multiplied by), or by time spent.
 
-    `writes` are rows written per table while the calls were counted, for tables whose writes are not among the
-    statements.
+    `writes` are rows written per table while the calls were counted, for tables whose writes are not among
+    the statements.
     """
 
     queries: tuple[Query, ...]
@@ -94,7 +95,7 @@ def is_plannable(sql: str) -> bool:
     return bool(head) and head[0].lower() in _READABLE
 
 
-def from_statistics(rows: Iterable[Mapping[str, Any]], *, limit: int = 500) -> Workload:
+def from_statistics(rows: Iterable[Row], *, limit: int = 500) -> Workload:
     """A workload from ``pg_stat_statements`` rows (query, calls, seconds): the dearest `limit` statements."""
     queries = [
         Query(sql=row["query"], calls=float(row["calls"]), seconds=float(row["seconds"]))
@@ -116,9 +117,9 @@ class _Seen:
 class WorkloadRecorder:
     """Records what this process asks, in bounded memory.
 
-    At most `limit` statements are kept; a new one beyond that takes the place of the one not seen for longest. Up
-    to five parameter sets are kept of each, a fair sample of all calls (reservoir). They stay in this process;
-    `redact` changes or drops them before they are kept. Safe to call from several threads.
+    At most `limit` statements are kept; a new one beyond that takes the place of the one not seen for
+    longest. Up to five parameter sets are kept of each, a fair sample of all calls (reservoir). They stay in
+    this process; `redact` changes or drops them before they are kept. Safe to call from several threads.
     """
 
     def __init__(

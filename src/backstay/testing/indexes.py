@@ -1,8 +1,10 @@
 """The conformance suite of `IndexPlanner`: subclass it, open a planner on an empty database, and run pytest.
 
-Before importing this module, call ``pytest.register_assert_rewrite("backstay.testing.indexes")`` so that a failure
-shows its values.
+Before importing this module, call ``pytest.register_assert_rewrite("backstay.testing.indexes")`` so that a
+failure shows its values.
 """
+
+# ruff: noqa: S101, PT017 - assertions are what this module is for; it does not import pytest
 
 from __future__ import annotations
 

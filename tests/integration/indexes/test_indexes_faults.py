@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import subprocess
 import sys
 import time
 import uuid
@@ -58,7 +56,7 @@ class Place:
     async def until(self, condition: str) -> None:
         """Wait until an SQL condition holds."""
         async with asyncio.timeout(20):
-            while not await self.connection.fetchval(f"select {condition}"):
+            while not await self.connection.fetchval(f"select {condition}"):  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.02)
 
 
@@ -89,7 +87,9 @@ async def _place(server: str, rows: int = 1000) -> AsyncIterator[Place]:
 
 
 async def _leave_invalid(place: Place) -> None:
-    """An invalid t_a, made the way the world makes them: a unique build that failed is renamed to a plain one."""
+    """An invalid t_a, made the way the world makes them: a unique build that failed is renamed to a plain
+    one.
+    """
     with pytest.raises(asyncpg.UniqueViolationError):
         await place.connection.execute("create unique index concurrently t_a on t (a)")
 
@@ -204,11 +204,13 @@ async def test_a_killed_process_leaves_what_the_next_run_mends(postgres_url: str
         script.write_text(
             "import asyncio\nfrom backstay.indexes import *\n"
             f"planner = PostgresIndexPlanner.from_dsn({place.url!r})\n"
-            "asyncio.run(planner.ensure([Index('t', 'a', name='t_a')], options=EnsureOptions(lock_timeout=60)))\n"
+            "options = EnsureOptions(lock_timeout=60)\n"
+            "asyncio.run(planner.ensure([Index('t', 'a', name='t_a')], options=options))\n"
         )
-        with subprocess.Popen([sys.executable, str(script)], env={**os.environ}) as process:
-            await place.until("count(*) > 0 from pg_stat_progress_create_index where index_relid <> 0")
-            process.send_signal(signal.SIGKILL)
+        process = await asyncio.create_subprocess_exec(sys.executable, str(script))
+        await place.until("count(*) > 0 from pg_stat_progress_create_index where index_relid <> 0")
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
         task = asyncio.create_task(place.planner.ensure([BY_A]))
         assert await place.status() is Status.IN_PROGRESS
         await other.execute("rollback")

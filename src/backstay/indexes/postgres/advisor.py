@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -57,8 +57,8 @@ class Survey:
 class PostgresIndexAdvisor:
     """Advises on indexes of a PostgreSQL 13 or later.
 
-    With the extension HypoPG (1.3 or later) in the database, every candidate is put to the planner; without it,
-    rules over the server's plans and statistics take its place, and `IndexPlan.method` says so.
+    With the extension HypoPG (1.3 or later) in the database, every candidate is put to the planner; without
+    it, rules over the server's plans and statistics take its place, and `IndexPlan.method` says so.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class PostgresIndexAdvisor:
     @asynccontextmanager
     async def _asking(
         self, queries: dict[str, Query], timeout: float
-    ) -> AsyncIterator[tuple[WhatIf, Survey]]:
+    ) -> AsyncGenerator[tuple[WhatIf, Survey]]:
         with translated("asking for plans"):
             async with self._connect() as connection:
                 await connection.execute("set jit = off")
@@ -128,8 +128,8 @@ class PostgresIndexAdvisor:
         interval: float = 60.0,
         looks: int = 10,
         run: bool = True,
-    ) -> AsyncIterator[WatchReport]:
-        """Look `looks` times, `interval` seconds apart, and drop what made a query slower. See `IndexAdvisor`."""
+    ) -> AsyncGenerator[WatchReport]:
+        """Look again and again, and drop what made a query slower. See `IndexAdvisor.watch`."""
         for look in range(looks):
             if look:
                 await self._clock.sleep(interval)
@@ -224,7 +224,8 @@ class _Advice:
         pool = self._harvested()
         cache = CostCache(oracle=self._oracle(), relevant=self._relevant, limit=self._limits.what_if_limit)
         bundles = await self._narrowed(cache)
-        used = frozenset().union(*bundles) | self._narrower(frozenset().union(*bundles), pool)
+        picked: frozenset[Candidate] = frozenset[Candidate]().union(*bundles)
+        used = picked | self._narrower(picked, pool)
         writes = self._writes()
         penalties = {
             c: write_penalty(c, self._survey.tables[c.table], writes.get(c.table, 0.0)) for c in used
@@ -281,12 +282,13 @@ class _Advice:
         own: dict[str, set[Candidate]] = {}
         for name, plan in self._survey.plans.items():
             for access in plan.accesses:
-                for candidate in self._harvest.candidates(access):
-                    if self._is_covered(candidate):
+                for found in self._harvest.candidates(access):
+                    if self._is_covered(found):
                         continue
-                    if candidate.by_rule:
-                        saves = {**pool.get(candidate, candidate).saves, name: candidate.saves.get("", 0.0)}
-                        candidate = replace(candidate, saves=saves)
+                    candidate = found
+                    if found.by_rule:
+                        saves = {**pool.get(found, found).saves, name: found.saves.get("", 0.0)}
+                        candidate = replace(found, saves=saves)
                         pool.pop(candidate, None)
                     pool[candidate] = candidate
                     own.setdefault(name, set()).add(candidate)
@@ -298,7 +300,7 @@ class _Advice:
         return frozenset(pool.values())
 
     def _is_covered(self, candidate: Candidate) -> bool:
-        """Whether an index that exists begins with the same keys: a narrower twin would save bytes, not time."""
+        """Whether an existing index begins with the same keys: a twin would save bytes, not time."""
         keys = [(key.column, key.desc) for key in candidate.index.keys]
         if any(key.column is None or key.opclass for key in candidate.index.keys) or candidate.index.include:
             return False
@@ -317,22 +319,21 @@ class _Advice:
     async def _narrowed(self, cache: CostCache) -> list[frozenset[Candidate]]:
         """For each query the sets that its plan picks when it may have any of its candidates.
 
-        Asked three times, with less to choose from each time (covering ones out, then partial ones), so that a
-        smaller index than the very best one is known as well.
+        Asked three times, with less to choose from each time (covering ones out, then partial ones), so that
+        a smaller index than the very best one is known as well.
         """
         found: list[frozenset[Candidate]] = []
         for name in self._queries:
             candidates = self._relevant[name]
             plain = frozenset(c for c in candidates if not c.index.include)
             full = frozenset(c for c in plain if c.index.where is None)
-            for allowed in dict.fromkeys((candidates, plain, full)):
-                if allowed:
-                    found.append((await cache.estimate(name, allowed)).used)
+            sets = [allowed for allowed in dict.fromkeys((candidates, plain, full)) if allowed]
+            found += [(await cache.estimate(name, allowed)).used for allowed in sets]
             found += [frozenset([c]) for c in candidates if c.by_rule or c.index.method == "brin"]
         return [used for used in found if used]
 
     def _narrower(self, used: frozenset[Candidate], pool: frozenset[Candidate]) -> frozenset[Candidate]:
-        """Candidates that are the leading part of one that was picked: smaller, and shared by more queries."""
+        """The leading parts of those that were picked: smaller, and shared by more queries."""
         heads = {(c.table, c.subjects[:size]) for c in used for size in range(1, len(c.subjects))}
         return frozenset(
             c
@@ -349,12 +350,12 @@ class _Advice:
             schema, _, table = plan.writes_to.partition(".")
             key = self._survey.roots.get((schema, table), (schema, table))
             writes[key] = writes.get(key, 0.0) + self._queries[name].calls * plan.rows
-        for table, facts in self._survey.tables.items():
+        for named, facts in self._survey.tables.items():
             said = self._workload.writes.get(
                 facts.name, self._workload.writes.get(f"{facts.schema}.{facts.name}")
             )
             if said is not None:
-                writes[table] = writes.get(table, 0.0) + said
+                writes[named] = writes.get(named, 0.0) + said
         return writes
 
 

@@ -8,7 +8,7 @@ and would be accepted by the next ``IF NOT EXISTS``.
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -64,7 +64,7 @@ class Builder:
     waiting_for: tuple[Blocker, ...] = field(default=())
 
     @asynccontextmanager
-    async def turn(self, table_oid: int) -> AsyncIterator[bool]:
+    async def turn(self, table_oid: int) -> AsyncGenerator[bool]:
         """Hold this worker's turn on a table. Yields whether it had to wait for another worker.
 
         The lock is *tried* again and again and never waited for: a session that waits inside the server holds
@@ -106,9 +106,9 @@ class Builder:
 
     async def _back_off(self, index: Index, schema: str, attempt: int, exc: asyncpg.PostgresError) -> None:
         if attempt > self.options.retries:
-            names = (
-                "; ".join(map(str, self.waiting_for)) or "sessions that were gone before they could be named"
-            )
+            names = "; ".join(map(str, self.waiting_for)) or "sessions that were gone when looked for"
+            if not await self.drop_leftover(schema, index.effective_name, index.table):
+                names += f"; the invalid {index.effective_name} is left, and the next run rebuilds it"
             reason = f"{exc} after {attempt} attempts; it waited for {names}"
             raise BuildRefused(reason, attempts=attempt, blockers=self.waiting_for) from exc
         delay = min(10.0, 0.1 * 2**attempt) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret

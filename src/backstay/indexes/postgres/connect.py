@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -32,7 +32,7 @@ def connect_dsn(dsn: str | Secret) -> Connect:
     secret = dsn if isinstance(dsn, Secret) else Secret(dsn)
 
     @asynccontextmanager
-    async def connect() -> AsyncIterator[Connection]:
+    async def connect() -> AsyncGenerator[Connection]:
         with translated("connecting"):
             connection = await asyncpg.connect(
                 secret.reveal().replace("postgresql+asyncpg://", "postgresql://", 1)
@@ -55,12 +55,10 @@ async def close(connection: Connection) -> None:
 
 
 def connect_pool(pool: Pool) -> Connect:
-    """Connections borrowed from an asyncpg pool. A concurrent build keeps two of them for as long as it
-    runs.
-    """
+    """Connections borrowed from an asyncpg pool. A build keeps two of them for as long as it runs."""
 
     @asynccontextmanager
-    async def connect() -> AsyncIterator[Connection]:
+    async def connect() -> AsyncGenerator[Connection]:
         with translated("taking a connection from the pool"):
             proxy: Any = await pool.acquire(timeout=10.0)
         try:
@@ -72,11 +70,13 @@ def connect_pool(pool: Pool) -> Connect:
 
 
 @contextmanager
-def translated(doing: str) -> Iterator[None]:
+def translated(doing: str) -> Generator[None]:
     """Turn what the driver raises into `IndexServerUnavailable`, naming what was being done."""
     try:
         yield
     except BackstayError:
         raise  # some of them are TimeoutErrors, and so OSErrors
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as exc:
-        raise IndexServerUnavailable(f"PostgreSQL failed while {doing}: {exc or type(exc).__name__}") from exc
+        raise IndexServerUnavailable(
+            f"PostgreSQL failed while {doing}: {str(exc) or type(exc).__name__}"
+        ) from exc

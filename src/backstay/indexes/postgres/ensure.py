@@ -42,7 +42,7 @@ class EnsureRun:
     clock: Clock
     emit: Emitter
     options: EnsureOptions
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list[Outcome])
 
     @property
     def connection(self) -> Connection:
@@ -232,9 +232,8 @@ class EnsureRun:
         if self.options.strict:
             names = "; ".join(map(str, self.builder.waiting_for)) or "nobody in particular"
             missing = ", ".join(outcome.index for outcome in self.outcomes if outcome.action is Action.FAILED)
-            raise IndexBuildTimeout(
-                f"the deadline of {self.options.deadline} s passed before {missing} stood; it waited for {names}"
-            )
+            limit = f"the deadline of {self.options.deadline} s"
+            raise IndexBuildTimeout(f"{limit} passed before {missing} stood; it waited for {names}")
         return EnsureReport(outcomes=tuple(self.outcomes))
 
 

@@ -28,7 +28,7 @@ def quoted(text: str) -> str:
     return "'" + text.replace("\0", "").replace("'", "''") + "'"
 
 
-def _text(value: Any) -> str:
+def _text(value: Any) -> str:  # noqa: PLR0911 - one line for each type
     match value:
         case bool():
             return "true" if value else "false"
@@ -38,8 +38,8 @@ def _text(value: Any) -> str:
             return value.isoformat()
         case timedelta():
             return f"{value.total_seconds()} seconds"
-        case bytes() | bytearray() | memoryview():
-            return "\\x" + bytes(value).hex()
+        case bytes() | bytearray():
+            return "\\x" + value.hex()
         case dict():
             return json.dumps(value)
         case list() | tuple() | set() | frozenset():

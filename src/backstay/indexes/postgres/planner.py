@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -70,7 +70,7 @@ class PostgresIndexPlanner:
         return self._connect
 
     @asynccontextmanager
-    async def _session(self, doing: str) -> AsyncIterator[Connection]:
+    async def _session(self, doing: str) -> AsyncGenerator[Connection]:
         with translated(doing):
             async with self._connect() as connection:
                 try:
@@ -132,7 +132,7 @@ class PostgresIndexPlanner:
             await connection.execute("set jit = off")
             return await read_health(connection, self._clock.now(), min_stats_age, replicas)
 
-    async def progress(self, *, interval: float = 0.5) -> AsyncIterator[tuple[BuildProgress, ...]]:
+    async def progress(self, *, interval: float = 0.5) -> AsyncGenerator[tuple[BuildProgress, ...]]:
         """The builds in flight in this database, every `interval` seconds, until there are none."""
         async with self._session("reading the progress of builds") as connection:
             while builds := await read_progress(connection):

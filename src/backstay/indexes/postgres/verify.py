@@ -1,7 +1,8 @@
-"""Whether indexes kept their promise: plans and times before and after, and the taking back of what did not."""
+"""Whether indexes kept their promise: plans and times before and after, and taking back what did not."""
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections.abc import Sequence
 from typing import Any
@@ -61,8 +62,6 @@ async def _time(connection: Connection, query: Query, timeout: float) -> float |
 
 async def _run_once(connection: Connection, sql: str, sample: Sequence[Any], timeout: float) -> float:
     """Run once in a transaction that can neither write nor last, and take the server's own time."""
-    import json
-
     transaction = connection.transaction(readonly=True)
     await transaction.start()
     try:
@@ -74,6 +73,12 @@ async def _run_once(connection: Connection, sql: str, sample: Sequence[Any], tim
         await transaction.rollback()
     plan = json.loads(found) if isinstance(found, str) else found
     return float(plan[0]["Execution Time"] + plan[0]["Planning Time"]) / 1000
+
+
+def _is_noise(timing: Timing) -> bool:
+    if timing.seconds_after is None or timing.seconds_before is None:
+        return False
+    return timing.seconds_after - timing.seconds_before < _NOISE
 
 
 async def watched(
@@ -90,9 +95,8 @@ async def watched(
     names = {index.effective_name: index.table for index in plan.indexes}
     guilty: dict[str, Timing] = {}
     for timing in verification.regressions:
-        if timing.seconds_after is not None and timing.seconds_before is not None:
-            if timing.seconds_after - timing.seconds_before < _NOISE:
-                continue
+        if _is_noise(timing):
+            continue
         for name in used.get(timing.query, frozenset()) & names.keys():
             guilty[name] = timing
     if not guilty:

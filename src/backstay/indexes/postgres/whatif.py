@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,7 +50,7 @@ class WhatIf:
     _prepared: set[str] = field(default_factory=set[str])
 
     @asynccontextmanager
-    async def opened(self, timeout: float) -> AsyncIterator[WhatIf]:
+    async def opened(self, timeout: float) -> AsyncGenerator[WhatIf]:
         """Set the session up, and leave nothing of it behind."""
         names = [*_SETTINGS, "statement_timeout", "plan_cache_mode"]
         try:
@@ -66,7 +66,7 @@ class WhatIf:
                         await self.connection.execute(f"deallocate {quote_identifier(name)}")
                     await self.connection.execute("; ".join(f"reset {name}" for name in names))
 
-    # -- plans ------------------------------------------------------------------------------------------------
+    # -- plans -----------------------------------------------------------------------------------------------
 
     async def facts(self, fingerprint: str) -> PlanFacts:
         """The plan of a query with its parameters left open, for what it asks of each relation.
@@ -88,11 +88,11 @@ class WhatIf:
         )
 
     async def cost(self, query: Query) -> tuple[float, frozenset[str]]:
-        """The dearest cost over all parameter sets and the open plan, and the indexes used, as things stand."""
+        """The dearest cost over all parameter sets, and the indexes used, as things stand."""
         samples: list[tuple[Any, ...] | None] = [*query.samples]
         plans = [await self._explain(query, sample) for sample in samples or [None]]
         facts = [read_plan(plan) for plan in plans]
-        return max(fact.cost for fact in facts), frozenset().union(*(fact.indexes for fact in facts))
+        return max(fact.cost for fact in facts), frozenset[str]().union(*(fact.indexes for fact in facts))
 
     async def _explain(self, query: Query, sample: Sequence[Any] | None) -> Any:
         self.explains += 1
@@ -103,7 +103,8 @@ class WhatIf:
         values = ["null"] * count if sample is None else [literal(value) for value in sample[:count]]
         name = f"backstay_{query.fingerprint}"[:60]
         await self.connection.execute(f"set plan_cache_mode = {mode}")
-        # A generic plan is kept with the statement and would not hear of a hypothetical index: prepare it anew.
+        # A generic plan is kept with the statement and would not hear of a hypothetical index: prepare it
+        # anew.
         if sample is None and name in self._prepared:
             await self.connection.execute(f"deallocate {quote_identifier(name)}")
             self._prepared.discard(name)
@@ -119,7 +120,8 @@ class WhatIf:
         found = await self.connection.fetchval(f"explain (verbose, format json) {sql.rstrip().rstrip(';')}")
         return json.loads(found) if isinstance(found, str) else found
 
-    # -- hypothetical indexes ---------------------------------------------------------------------------------
+    # -- hypothetical indexes
+    # ---------------------------------------------------------------------------------
 
     def _used(self, plan: Any) -> set[Candidate]:
         numbers = {
@@ -141,7 +143,8 @@ class WhatIf:
                     for sql in self._statements(candidate)
                 ]
             except asyncpg.PostgresError:
-                # Not every definition can be (a function that is not immutable): such a candidate helps nobody.
+                # Not every definition can be (a function that is not immutable): such a candidate helps
+                # nobody.
                 self._refused.add(candidate)
 
     def _statements(self, candidate: Candidate) -> list[str]:

@@ -20,7 +20,9 @@ select
             'width', st.avg_width,
             'distinct', st.n_distinct,
             'null_fraction', st.null_frac,
-            'correlation', st.correlation
+            'correlation', st.correlation,
+            'common', case when st.n_distinct between 1 and 50 then st.most_common_vals::text::text[] end,
+            'frequencies', case when st.n_distinct between 1 and 50 then st.most_common_freqs end
         ) order by a.attnum)
         from pg_attribute a
         join pg_type y on y.oid = a.atttypid
