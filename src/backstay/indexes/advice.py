@@ -51,6 +51,21 @@ class IndexPlan:
         """The indexes to build: those chosen, and those that a person added (`extra`)."""
         return (*(choice.candidate.index for choice in self.chosen), *self.extra)
 
+    @classmethod
+    def declared(cls, workload: Workload, extra: tuple[Index, ...]) -> IndexPlan:
+        """A plan of a person's own indexes, to be watched like advice."""
+        return cls(
+            chosen=(),
+            rejected=(),
+            skipped=(),
+            cost_before=0.0,
+            cost_after=0.0,
+            explains=0,
+            method="declared",
+            workload=workload,
+            extra=extra,
+        )
+
     @property
     def size_bytes(self) -> float:
         """What they will take, as modelled."""
@@ -82,15 +97,25 @@ class Timing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """Every query of a plan before and after. `threshold` is the ratio from which one counts as regressed."""
+    """Every query of a plan before and after.
+
+    `threshold` is the ratio from which one counts as regressed; a difference of less than `noise` seconds
+    never does.
+    """
 
     timings: tuple[Timing, ...]
     threshold: float = 1.15
+    noise: float = 0.001
 
     @property
     def regressions(self) -> tuple[Timing, ...]:
         """The queries that got slower than the threshold allows."""
-        return tuple(timing for timing in self.timings if timing.ratio > self.threshold)
+        return tuple(timing for timing in self.timings if self._is_slower(timing))
+
+    def _is_slower(self, timing: Timing) -> bool:
+        before, after = timing.seconds_before, timing.seconds_after
+        measured = before is not None and after is not None
+        return timing.ratio > self.threshold and not (measured and after - before < self.noise)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +134,24 @@ class WatchReport:
     verification: Verification
     rolled_back: tuple[str, ...] = ()
     undo: tuple[str, ...] = ()
+
+
+def compare_baselines(before: Baseline, after: Baseline) -> Verification:
+    """The queries that both know, side by side."""
+    costs, seconds, then = dict(after.costs), dict(after.seconds), dict(before.seconds)
+    return Verification(
+        timings=tuple(
+            Timing(
+                query=name,
+                cost_before=cost,
+                cost_after=costs[name],
+                seconds_before=then.get(name),
+                seconds_after=seconds.get(name),
+            )
+            for name, cost in before.costs
+            if name in costs
+        )
+    )
 
 
 class IndexAdvisor(Protocol):

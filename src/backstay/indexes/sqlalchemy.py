@@ -116,8 +116,9 @@ def record_engine(engine: AsyncEngine, recorder: WorkloadRecorder) -> Callable[[
     def after(conn: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: Any) -> None:
         seconds = time.perf_counter() - conn.info["backstay_began"].pop()
         first = parameters[0] if many and parameters else parameters
-        values: tuple[Any, ...] = tuple(first) if isinstance(first, (tuple, list)) else ()
-        recorder.record(statement, values, seconds)
+        # A dictionary belongs to a driver with named parameters, whose statements cannot be planned again
+        # here.
+        recorder.record(statement, () if isinstance(first, dict) else first, seconds)
 
     event.listen(engine.sync_engine, "before_cursor_execute", before)
     event.listen(engine.sync_engine, "after_cursor_execute", after)

@@ -210,10 +210,7 @@ async def test_a_bad_index_is_noticed_and_taken_back(postgres_url: str) -> None:
         await PostgresIndexPlanner.from_dsn(url).ensure([bad])
         verification = await advisor(url).verify(workload, before, run=True)
         assert [timing.query for timing in verification.regressions] == [query.fingerprint]
-        plan = IndexPlan(
-            chosen=(), rejected=(), skipped=(), cost_before=1, cost_after=1, explains=0, method="hypopg",
-            workload=workload, extra=(bad,),
-        )  # fmt: skip
+        plan = IndexPlan.declared(workload, (bad,))
         (report,) = [look async for look in advisor(url).watch(plan, before, looks=1)]
         assert report.rolled_back == (bad.effective_name,)
         assert report.undo[0].startswith("CREATE INDEX")

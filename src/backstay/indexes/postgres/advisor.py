@@ -17,9 +17,9 @@ from backstay.indexes.advice import (
     Baseline,
     IndexAdvisor,
     IndexPlan,
-    Timing,
     Verification,
     WatchReport,
+    compare_baselines,
 )
 from backstay.indexes.advisor import Limits, Search
 from backstay.indexes.candidates import Candidate, Harvest, subjects_of
@@ -139,24 +139,6 @@ class PostgresIndexAdvisor:
                 self._connect, plan, verification, after, clock=self._clock, emit=self._emit
             )
             yield report
-
-
-def compare_baselines(before: Baseline, after: Baseline) -> Verification:
-    """The queries that both know, side by side."""
-    costs, seconds, then = dict(after.costs), dict(after.seconds), dict(before.seconds)
-    return Verification(
-        timings=tuple(
-            Timing(
-                query=name,
-                cost_before=cost,
-                cost_after=costs[name],
-                seconds_before=then.get(name),
-                seconds_after=seconds.get(name),
-            )
-            for name, cost in before.costs
-            if name in costs
-        )
-    )
 
 
 def _named(workload: Workload) -> dict[str, Query]:

@@ -109,9 +109,19 @@ class EnsureRun:
         if comparison.status is Status.CONFLICT and found is not None:
             return await self._replace(wanted, found, schema)
         if comparison.status is Status.INVALID and found is not None:
-            await self._drop(found)
-            return Action.REBUILT, await self.builder.create(wanted, schema)
+            return await self._rebuild(wanted, found, schema)
         return Action.CREATED, await self.builder.create(wanted, schema)
+
+    async def _rebuild(self, wanted: Index, found: CatalogIndex, schema: str) -> tuple[Action, int]:
+        if found.protected is not None:
+            raise BuildRefused(f"{found.qualified} is invalid and not rebuilt: {found.protected}", attempts=0)
+        # Read a second time before it is dropped: a build that ended between the catalogue's snapshot and the
+        # look at builds in flight had looked like a leftover, and is a good index by now.
+        if not await self.builder.drop_leftover(found.schema, found.name, wanted.table):
+            raise BuildRefused(f"the invalid {found.qualified} could not be dropped yet", attempts=1)
+        if (await read_diff(self.connection, [wanted])).clean:
+            return Action.AWAITED, 1
+        return Action.REBUILT, await self.builder.create(wanted, schema)
 
     async def _replace(self, wanted: Index, found: CatalogIndex, schema: str) -> tuple[Action, int]:
         if not self.options.replace:

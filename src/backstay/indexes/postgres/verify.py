@@ -22,8 +22,6 @@ from .whatif import WhatIf
 
 _RUNS = 3
 _READS = ("select", "with", "values", "table")
-# Below this many seconds a difference is noise of the machine.
-_NOISE = 0.001
 
 
 async def measure(what_if: WhatIf, queries: dict[str, Query], *, run: bool, timeout: float) -> Baseline:
@@ -75,12 +73,6 @@ async def _run_once(connection: Connection, sql: str, sample: Sequence[Any], tim
     return float(plan[0]["Execution Time"] + plan[0]["Planning Time"]) / 1000
 
 
-def _is_noise(timing: Timing) -> bool:
-    if timing.seconds_after is None or timing.seconds_before is None:
-        return False
-    return timing.seconds_after - timing.seconds_before < _NOISE
-
-
 async def watched(
     connect: Connect,
     plan: IndexPlan,
@@ -95,8 +87,6 @@ async def watched(
     names = {index.effective_name: index.table for index in plan.indexes}
     guilty: dict[str, Timing] = {}
     for timing in verification.regressions:
-        if _is_noise(timing):
-            continue
         for name in used.get(timing.query, frozenset()) & names.keys():
             guilty[name] = timing
     if not guilty:
