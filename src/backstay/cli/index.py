@@ -31,6 +31,7 @@ from backstay.indexes import (
     declared_indexes,
     from_metadata,
 )
+from backstay.indexes.advice import compare_baselines
 from backstay.indexes.postgres import connect_dsn
 from backstay.indexes.report import human_bytes, render
 
@@ -203,6 +204,7 @@ def verify(*, database_url: str, as_json: bool, workload: Path | None, file: Pat
         file.write_text(json.dumps({"costs": now.costs, "seconds": now.seconds}), encoding="utf-8")
         click.echo(f"the baseline is written to {file}; build, and verify again")
         return
+    verification = compare_baselines(_read_baseline(file), now)
     rows = [
         (t.query, f"{t.cost_before:.0f}", f"{t.cost_after:.0f}", f"{t.ratio:.2f}")
         for t in verification.timings
@@ -284,18 +286,16 @@ def _declared(source: str) -> tuple[Index, ...]:
     return tuple(item for item in indexes if isinstance(item, Index))
 
 
-async def _workload(advisor: PostgresIndexAdvisor, file: Path | None) -> Workload:
+def _statements(file: Path | None) -> Workload | None:
     if file is None:
-        return await advisor.workload()
-    statements = [part.strip() for part in file.read_text(encoding="utf-8").split(";\n")]
-    return Workload(
-        queries=tuple(Query(sql=part.rstrip("; \n")) for part in statements if part.strip("; \n"))
-    )
+        return None
+    parts = [part.strip("; \n") for part in file.read_text(encoding="utf-8").split(";\n")]
+    return Workload.of([part for part in parts if part])
 
 
-async def _advised(url: str, file: Path | None, limits: AdviceLimits) -> IndexPlan:
+async def _advised(url: str, workload: Workload | None, limits: AdviceLimits) -> IndexPlan:
     advisor = PostgresIndexAdvisor(connect_dsn(url))
-    return await advisor.recommend(await _workload(advisor, file), limits=limits)
+    return await advisor.recommend(workload or await advisor.workload(), limits=limits)
 
 
 async def _applied(

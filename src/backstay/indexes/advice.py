@@ -88,6 +88,13 @@ class Timing:
     seconds_after: float | None = None
 
     @property
+    def saved(self) -> float | None:
+        """Seconds saved a call, negative if it got slower; None if it was not run."""
+        if self.seconds_before is None or self.seconds_after is None:
+            return None
+        return self.seconds_before - self.seconds_after
+
+    @property
     def ratio(self) -> float:
         """After over before: by time if both are known, by cost otherwise."""
         if self.seconds_before and self.seconds_after is not None:
@@ -113,9 +120,9 @@ class Verification:
         return tuple(timing for timing in self.timings if self._is_slower(timing))
 
     def _is_slower(self, timing: Timing) -> bool:
-        before, after = timing.seconds_before, timing.seconds_after
-        measured = before is not None and after is not None
-        return timing.ratio > self.threshold and not (measured and after - before < self.noise)
+        if timing.saved is not None and -timing.saved < self.noise:
+            return False
+        return timing.ratio > self.threshold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -101,8 +101,8 @@ class CatalogIndex:
 
     @property
     def definition(self) -> tuple[object, ...]:
-        """What makes two indexes equal: the shape, and the storage parameters."""
-        return (*self.shape, self.options)
+        """What makes two indexes equal in the server's own words: shape, order of INCLUDE, options."""
+        return (*self.shape, self.include, self.options)
 
     @property
     def qualified(self) -> str:
