@@ -41,6 +41,8 @@ which knows nothing of backstay still handles it sensibly::
     └── IndexPlanError
         ├── InvalidIndex (ValueError)          a definition that cannot be an index
         ├── IndexBuildFailed                   a build failed; says what was cleaned up
+        │   └── IndexBuildTimeout (TimeoutError)   the deadline passed; names whom the build waited for
+        ├── IndexServerUnavailable (ConnectionError)  the database did not answer, or refused
         └── WorkloadError (ValueError)         a workload that cannot be read
 """
 
@@ -201,6 +203,14 @@ class InvalidIndex(IndexPlanError, ValueError):
 
 class IndexBuildFailed(IndexPlanError):
     """A build failed; the message says why and what was cleaned up."""
+
+
+class IndexBuildTimeout(IndexBuildFailed, TimeoutError):
+    """The deadline passed before every index stood. The message names whom the build waited for."""
+
+
+class IndexServerUnavailable(IndexPlanError, ConnectionError):
+    """The database whose indexes are planned could not be reached, or refused a reading."""
 
 
 class WorkloadError(IndexPlanError, ValueError):

@@ -1,0 +1,203 @@
+"""What an advisor answers, and what it promises."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from .advisor import Choice, Rejection
+from .declared import Index
+from .workload import Workload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdviceLimits:
+    """What advice may cost to find and to build. `what_if_limit` bounds the plans asked for.
+
+    `query_timeout` is in seconds, for each plan.
+    """
+
+    budget_bytes: float | None = None
+    max_indexes: int | None = None
+    what_if_limit: int = 1000
+    query_timeout: float = 10.0
+
+    def __post_init__(self) -> None:
+        if self.what_if_limit < 1 or (self.budget_bytes is not None and self.budget_bytes < 0):
+            raise ValueError("what_if_limit is at least 1 and budget_bytes zero or more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexPlan:
+    """Advice: what to build and why, what was weighed and left, and what could not be planned for.
+
+    Costs are the planner's estimates, weighted; they are not times. `method` says how they were had:
+    "hypopg", or "rules" where the server cannot be asked about indexes that do not exist.
+    """
+
+    chosen: tuple[Choice, ...]
+    rejected: tuple[Rejection, ...]
+    skipped: tuple[tuple[str, str], ...]
+    cost_before: float
+    cost_after: float
+    explains: int
+    method: str
+    workload: Workload
+    extra: tuple[Index, ...] = ()
+
+    @property
+    def indexes(self) -> tuple[Index, ...]:
+        """The indexes to build: those chosen, and those that a person added (`extra`)."""
+        return (*(choice.candidate.index for choice in self.chosen), *self.extra)
+
+    @classmethod
+    def declared(cls, workload: Workload, extra: tuple[Index, ...]) -> IndexPlan:
+        """A plan of a person's own indexes, to be watched like advice."""
+        return cls(
+            chosen=(),
+            rejected=(),
+            skipped=(),
+            cost_before=0.0,
+            cost_after=0.0,
+            explains=0,
+            method="declared",
+            workload=workload,
+            extra=extra,
+        )
+
+    @property
+    def size_bytes(self) -> float:
+        """What they will take, as modelled."""
+        return sum(choice.candidate.size_bytes for choice in self.chosen)
+
+    @property
+    def statements(self) -> tuple[str, ...]:
+        """The statements to copy."""
+        return tuple(index.to_sql() for index in self.indexes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """One query before and after: the planner's cost, and the median time in seconds if it was run."""
+
+    query: str
+    cost_before: float
+    cost_after: float
+    seconds_before: float | None = None
+    seconds_after: float | None = None
+
+    @property
+    def saved(self) -> float | None:
+        """Seconds saved a call, negative if it got slower; None if it was not run."""
+        if self.seconds_before is None or self.seconds_after is None:
+            return None
+        return self.seconds_before - self.seconds_after
+
+    @property
+    def ratio(self) -> float:
+        """After over before: by time if both are known, by cost otherwise."""
+        if self.seconds_before and self.seconds_after is not None:
+            return self.seconds_after / self.seconds_before
+        return self.cost_after / self.cost_before if self.cost_before else 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """Every query of a plan before and after.
+
+    `threshold` is the ratio from which one counts as regressed; a difference of less than `noise` seconds
+    never does.
+    """
+
+    timings: tuple[Timing, ...]
+    threshold: float = 1.15
+    noise: float = 0.001
+
+    @property
+    def regressions(self) -> tuple[Timing, ...]:
+        """The queries that got slower than the threshold allows."""
+        return tuple(timing for timing in self.timings if self._is_slower(timing))
+
+    def _is_slower(self, timing: Timing) -> bool:
+        if timing.saved is not None and -timing.saved < self.noise:
+            return False
+        return timing.ratio > self.threshold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """Plans and times of a workload before anything was built; `verify` and `watch` compare with it."""
+
+    costs: tuple[tuple[str, float], ...]
+    seconds: tuple[tuple[str, float], ...] = ()
+    plans: tuple[tuple[str, frozenset[str]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchReport:
+    """One look of a watch: how each query stands, which indexes were dropped, and how to undo that."""
+
+    verification: Verification
+    rolled_back: tuple[str, ...] = ()
+    undo: tuple[str, ...] = ()
+
+
+def compare_baselines(before: Baseline, after: Baseline) -> Verification:
+    """The queries that both know, side by side."""
+    costs, seconds, then = dict(after.costs), dict(after.seconds), dict(before.seconds)
+    return Verification(
+        timings=tuple(
+            Timing(
+                query=name,
+                cost_before=cost,
+                cost_after=costs[name],
+                seconds_before=then.get(name),
+                seconds_after=seconds.get(name),
+            )
+            for name, cost in before.costs
+            if name in costs
+        )
+    )
+
+
+class IndexAdvisor(Protocol):
+    """Finds indexes for a workload, and checks afterwards that they kept their promise.
+
+    Not promised: that estimates are times, which is why `verify` and `watch` exist.
+    """
+
+    async def recommend(self, workload: Workload, /, *, limits: AdviceLimits | None = None) -> IndexPlan:
+        """Choose indexes. Builds nothing, and leaves no hypothetical index, statement or setting behind.
+
+        Raises:
+            WorkloadError: none of the statements can be planned.
+            IndexServerUnavailable: the server did not answer.
+        """
+        ...
+
+    async def baseline(self, workload: Workload, /, *, run: bool = False, timeout: float = 5.0) -> Baseline:
+        """How the workload fares now.
+
+        With `run`, reads are executed in read-only transactions under the timeout (seconds).
+        """
+        ...
+
+    async def verify(
+        self, workload: Workload, before: Baseline, /, *, run: bool = False, timeout: float = 5.0
+    ) -> Verification:
+        """How it fares compared with a baseline."""
+        ...
+
+    def watch(
+        self,
+        plan: IndexPlan,
+        before: Baseline,
+        /,
+        *,
+        interval: float = 60.0,
+        looks: int = 10,
+        run: bool = True,
+    ) -> AsyncIterator[WatchReport]:
+        """Look again and again; drop, by itself, an index of the plan that made a query slower."""
+        ...

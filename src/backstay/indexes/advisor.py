@@ -1,0 +1,244 @@
+"""Which of the candidates to build. Pure: a greedy search over a cost oracle, and a reason for each decision.
+
+It is Extend's idea (grow a set by whatever saves most per byte, and let an index be widened, swapped or taken
+out again) with two changes: what only pays together is tried together, and gains are re-counted lazily, since
+they nearly always shrink as the set grows.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from .candidates import Candidate
+from .cost import CostCache, Estimate
+
+_MIN_QUERY_GAIN = 0.2  # at least one query must get this much cheaper
+_MIN_COST_SAVED = 15.0  # and by this many cost units a call: below that an index is not worth its upkeep
+_REMOVE_BELOW = 0.005
+_SAME = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the chosen set may not exceed. None is no limit."""
+
+    budget_bytes: float | None = None
+    max_indexes: int | None = None
+
+    def allow(self, chosen: Iterable[Candidate]) -> bool:
+        """Whether a set is within the limits."""
+        indexes = list(chosen)
+        if self.max_indexes is not None and len(indexes) > self.max_indexes:
+            return False
+        return self.budget_bytes is None or sum(c.size_bytes for c in indexes) <= self.budget_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One candidate chosen: what it saves each query (cost before, cost after), and what its upkeep costs."""
+
+    candidate: Candidate
+    gain: float
+    penalty: float
+    queries: Mapping[str, tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """One candidate not chosen, and why."""
+
+    candidate: Candidate
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """The search's result."""
+
+    chosen: tuple[Choice, ...]
+    rejected: tuple[Rejection, ...]
+    cost_before: float
+    cost_after: float
+
+
+@dataclass(slots=True)
+class Search:
+    """One search. `weights` are per query, `penalties` per candidate, `pool` in order of generation."""
+
+    cache: CostCache
+    weights: Mapping[str, float]
+    pool: Sequence[Candidate]
+    penalties: Mapping[Candidate, float]
+    limits: Limits
+    bundles: Sequence[frozenset[Candidate]] = ()
+    reasons: dict[Candidate, str] = field(default_factory=dict[Candidate, str])
+
+    async def run(self) -> Selection:
+        """Search, then explain."""
+        chosen = await self._grow(frozenset())
+        chosen = await self._trim(chosen)
+        chosen = await self._swap(chosen)
+        chosen = await self._grow(chosen)
+        chosen = await self._trim(chosen)
+        chosen = await self._shrink(chosen)
+        return await self._explained(chosen)
+
+    async def _costs(self, chosen: frozenset[Candidate]) -> dict[str, Estimate]:
+        return {query: await self.cache.estimate(query, chosen) for query in self.weights}
+
+    def _total(self, costs: Mapping[str, Estimate]) -> float:
+        return sum(self.weights[query] * estimate.cost for query, estimate in costs.items())
+
+    async def _gain(self, move: frozenset[Candidate], chosen: frozenset[Candidate]) -> float:
+        """What a move saves, its upkeep taken off; zero if no query gets markedly cheaper."""
+        saved, marked = 0.0, False
+        together = chosen | move
+        for query in self._touched(move):
+            before = (await self.cache.estimate(query, chosen)).cost
+            after = (await self.cache.estimate(query, together)).cost
+            saved += self.weights[query] * (before - after)
+            marked |= before - after >= max(_MIN_COST_SAVED, _MIN_QUERY_GAIN * before)
+        penalty = sum(self.penalties.get(candidate, 0.0) for candidate in move - chosen)
+        for candidate in move - chosen:
+            if not marked:
+                self.reasons[candidate] = "no query gets markedly cheaper by it beside what is chosen"
+            elif saved <= penalty:
+                self.reasons[candidate] = f"its upkeep ({penalty:.0f}) outweighs what it saves ({saved:.0f})"
+        return saved - penalty if marked and saved > penalty else 0.0
+
+    def _touched(self, move: Iterable[Candidate]) -> list[str]:
+        candidates = set(move)
+        return [query for query in self.weights if candidates & self.cache.relevant[query]]
+
+    async def _grow(self, chosen: frozenset[Candidate]) -> frozenset[Candidate]:
+        """Add what saves most per byte, until nothing saves anything or nothing fits."""
+        moves = [frozenset([candidate]) for candidate in self.pool if candidate not in chosen]
+        moves += [bundle - chosen for bundle in self.bundles if len(bundle - chosen) > 1]
+        order = itertools.count()
+        heap: list[tuple[float, int, int, frozenset[Candidate]]] = []
+        for move in moves:
+            rate = _rate(await self._gain(move, chosen), move)
+            if rate > 0:
+                heapq.heappush(heap, (-rate, next(order), len(chosen), move))
+        while heap:
+            _, _, counted_at, move = heapq.heappop(heap)
+            move -= chosen
+            if not move:
+                continue
+            if not self.limits.allow(chosen | move):
+                for candidate in move:
+                    self.reasons[candidate] = "it does not fit the limits beside what is chosen"
+                continue
+            if counted_at != len(chosen):
+                rate = _rate(await self._gain(move, chosen), move)
+                if rate > 0:
+                    heapq.heappush(heap, (-rate, next(order), len(chosen), move))
+                continue
+            chosen |= move
+        return chosen
+
+    async def _trim(self, chosen: frozenset[Candidate]) -> frozenset[Candidate]:
+        """Take out what the others have made needless."""
+        for candidate in sorted(chosen, key=lambda c: (-c.size_bytes, c.definition)):
+            without = chosen - {candidate}
+            loss = 0.0
+            scale = 0.0
+            for query in self._touched([candidate]):
+                now = (await self.cache.estimate(query, chosen)).cost
+                then = (await self.cache.estimate(query, without)).cost
+                loss += self.weights[query] * (then - now)
+                scale += self.weights[query] * now
+            if loss <= max(self.penalties.get(candidate, 0.0), _REMOVE_BELOW * scale):
+                self.reasons[candidate] = "the other chosen ones made it needless"
+                chosen = without
+        return chosen
+
+    async def _swap(self, chosen: frozenset[Candidate]) -> frozenset[Candidate]:
+        """Widen, narrow or exchange an index for another on its table, where that saves more."""
+        for old in sorted(chosen, key=lambda c: c.definition):
+            best, best_gain = chosen, 0.0
+            for new in self.pool:
+                if new in chosen or new.table != old.table or old not in chosen:
+                    continue
+                trial = chosen - {old} | {new}
+                if not self.limits.allow(trial):
+                    continue
+                gain = await self._difference(chosen, trial)
+                if gain > best_gain * 1.001 + 1e-9:
+                    best, best_gain = trial, gain
+            if best is not chosen:
+                self.reasons[old] = "another index on the same table saves more in its place"
+            chosen = best
+        return chosen
+
+    async def _shrink(self, chosen: frozenset[Candidate]) -> frozenset[Candidate]:
+        """Take a smaller index on the same table where it does as well, to a hundredth."""
+        for old in sorted(chosen, key=lambda c: (-c.size_bytes, c.definition)):
+            smaller = [c for c in self.pool if c.table == old.table and _slimmer(c, old) and c not in chosen]
+            scale = 0.0
+            for query in self._touched([old]):
+                scale += self.weights[query] * (await self.cache.estimate(query, chosen)).cost
+            for new in sorted(smaller, key=lambda c: (c.size_bytes, len(c.subjects), c.definition)):
+                trial = chosen - {old} | {new}
+                if await self._difference(chosen, trial) >= -_SAME * scale:
+                    self.reasons[old] = "a smaller one on the same table does as well"
+                    chosen = trial
+                    break
+        return chosen
+
+    async def _difference(self, one: frozenset[Candidate], other: frozenset[Candidate]) -> float:
+        saved = 0.0
+        for query in self._touched(one ^ other):
+            before = (await self.cache.estimate(query, one)).cost
+            after = (await self.cache.estimate(query, other)).cost
+            saved += self.weights[query] * (before - after)
+        upkeep = sum(self.penalties.get(c, 0.0) for c in other) - sum(self.penalties.get(c, 0.0) for c in one)
+        return saved - upkeep
+
+    async def _explained(self, chosen: frozenset[Candidate]) -> Selection:
+        before, after = await self._costs(frozenset()), await self._costs(chosen)
+        choices = [await self._choice(candidate, chosen, before, after) for candidate in chosen]
+        choices.sort(key=lambda choice: -choice.gain)
+        rejected = tuple(
+            Rejection(
+                candidate=candidate,
+                reason=self.reasons.get(candidate, "another candidate serves its queries"),
+            )
+            for candidate in self.pool
+            if candidate not in chosen
+        )
+        return Selection(
+            chosen=tuple(choices),
+            rejected=rejected,
+            cost_before=self._total(before),
+            cost_after=self._total(after),
+        )
+
+    async def _choice(
+        self,
+        candidate: Candidate,
+        chosen: frozenset[Candidate],
+        before: Mapping[str, Estimate],
+        after: Mapping[str, Estimate],
+    ) -> Choice:
+        gain = await self._difference(chosen - {candidate}, chosen)
+        queries = {
+            query: (before[query].cost, after[query].cost)
+            for query in self.weights
+            if candidate in after[query].used
+        }
+        penalty = self.penalties.get(candidate, 0.0)
+        return Choice(candidate=candidate, gain=gain + penalty, penalty=penalty, queries=queries)
+
+
+def _slimmer(one: Candidate, other: Candidate) -> bool:
+    mine = len(one.subjects) + len(one.index.include)
+    theirs = len(other.subjects) + len(other.index.include)
+    return one.size_bytes <= other.size_bytes and (mine < theirs or one.size_bytes < 0.9 * other.size_bytes)
+
+
+def _rate(gain: float, move: frozenset[Candidate]) -> float:
+    return gain / max(sum(candidate.size_bytes for candidate in move), 8192.0)

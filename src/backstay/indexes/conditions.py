@@ -1,0 +1,269 @@
+"""Conditions and sort keys of a plan node, read into terms. Pure.
+
+No statement is parsed, only the server's own deparsed expressions, in which every column carries the
+alias of its relation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from backstay.errors import InvalidIndex
+
+from .tokens import Kind, Token, split_top, stripped, tokenize
+
+_COMPARISONS = {
+    "=", "<", ">", "<=", ">=", "<>", "~~", "~~*", "!~~", "!~~*", "@>", "<@", "&&", "@@", "?", "?|", "?&",
+    "~", "~*", "@@@", "%",
+}  # fmt: skip
+_FLIP = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "@>": "<@", "<@": "@>"}
+_TEXTS = ("text", "character", "varchar", "bpchar")
+
+
+class Use(Enum):
+    """How a condition uses its subject."""
+
+    EQUAL = "equality"
+    RANGE = "range"
+    NULL = "is null"
+    NOT_NULL = "is not null"
+    TRUE = "is true"
+    FALSE = "is false"
+    PREFIX = "begins with"
+    CONTAINS = "contains text"
+    MEMBER = "contains element"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """One condition on one relation. `subject` is a column or an expression without its alias.
+
+    `literal` is the constant as it stands in the statement, None for a parameter or another relation's
+    column.
+    """
+
+    alias: str
+    subject: str
+    is_column: bool
+    use: Use
+    literal: str | None = None
+    join: bool = False
+    branch: int = 0
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SortKey:
+    """One key of a sort or a grouping."""
+
+    alias: str
+    subject: str
+    is_column: bool
+    desc: bool = False
+    nulls_first: bool = False
+
+
+def aliases_in(tokens: tuple[Token, ...]) -> set[str]:
+    """The aliases that columns in the expression carry."""
+    return {
+        tokens[place].value
+        for place in range(len(tokens) - 2)
+        if tokens[place].is_name and tokens[place + 1].text == "." and tokens[place + 2].is_name
+    }
+
+
+def columns_in(text: str) -> set[tuple[str, str]]:
+    """The (alias, column) pairs of an expression; nothing for one that cannot be read."""
+    try:
+        tokens = tokenize(text)
+    except InvalidIndex:
+        return set()
+    return {
+        (tokens[place].value, tokens[place + 2].value)
+        for place in range(len(tokens) - 2)
+        if tokens[place].is_name and tokens[place + 1].text == "." and tokens[place + 2].is_name
+    }
+
+
+def plain_text(literal: str) -> str:
+    """A constant's text, without quotes and cast, as the statistics have it."""
+    token = tokenize(literal)[0]
+    return token.text[1:-1].replace("''", "'") if token.kind is Kind.STRING else token.text
+
+
+def names_in(text: str) -> set[str]:
+    """Every word of an expression that could be a column."""
+    try:
+        return {token.value for token in tokenize(text) if token.is_name}
+    except InvalidIndex:
+        return set()
+
+
+def read_terms(condition: str) -> Iterator[Term]:
+    """The terms of a condition: its conjuncts, and each branch of a disjunction apart.
+
+    What it cannot read yields nothing: a candidate less, never a wrong one.
+    """
+    try:
+        tokens = stripped(tokenize(condition))
+    except InvalidIndex:
+        return
+    for part in split_top(tokens, "and"):
+        branches = split_top(stripped(part), "or")
+        for number, branch in enumerate(branches):
+            for conjunct in split_top(stripped(branch), "and"):
+                yield from _read(condition, stripped(conjunct), number + 1 if len(branches) > 1 else 0)
+
+
+def _read(source: str, tokens: tuple[Token, ...], branch: int) -> Iterator[Term]:
+    words = [token.value for token in tokens]
+    for tail, use in ((["is", "not", "null"], Use.NOT_NULL), (["is", "null"], Use.NULL)):
+        if words[-len(tail) :] == tail:
+            yield from _term(source, tokens[: -len(tail)], use, branch)
+            return
+    if words[:1] == ["not"]:
+        yield from _term(source, tokens[1:], Use.FALSE, branch, only_columns=True)
+        return
+    place = _comparison(tokens)
+    if place is None:
+        yield from _term(source, tokens, Use.TRUE, branch, only_columns=True)
+        return
+    left, op, right = tokens[:place], tokens[place].text, tokens[place + 1 :]
+    yield from _side(source, left, op, right, branch)
+    yield from _side(source, right, _FLIP.get(op, op if op == "=" else "!"), left, branch)
+
+
+def _comparison(tokens: tuple[Token, ...]) -> int | None:
+    depth = 0
+    for place, token in enumerate(tokens):
+        if token.kind is Kind.PUNCT:
+            depth += (token.text in "([") - (token.text in ")]")
+        elif depth == 0 and token.kind is Kind.OP and token.text in _COMPARISONS:
+            return place
+    return None
+
+
+def _side(
+    source: str, side: tuple[Token, ...], op: str, other: tuple[Token, ...], branch: int
+) -> Iterator[Term]:
+    use = _use(op, other)
+    if use is None or aliases_in(side) & aliases_in(other):
+        return
+    literal = _literal(source, other)
+    yield from _term(source, side, use, branch, literal=literal, join=bool(aliases_in(other)))
+
+
+def _use(op: str, other: tuple[Token, ...]) -> Use | None:
+    if op == "=":
+        return Use.EQUAL
+    if op in ("<", ">", "<=", ">="):
+        return Use.RANGE
+    if op in ("@>", "&&", "@@", "?", "?|", "?&", "<@"):
+        return Use.MEMBER
+    if op in ("~~", "~~*"):
+        pattern = next((token.text for token in other if token.kind is Kind.STRING), "")
+        if op == "~~" and pattern and pattern[1:2] not in ("%", "_", ""):
+            return Use.PREFIX
+        return Use.CONTAINS
+    return Use.CONTAINS if op in ("~", "~*", "%") else None
+
+
+def _literal(source: str, tokens: tuple[Token, ...]) -> str | None:
+    inner = stripped(tokens)
+    if not inner or aliases_in(inner) or not inner[0].is_constant or inner[0].kind is Kind.PARAM:
+        return None
+    if any(token.kind is Kind.PARAM for token in inner) or any(token.text == "(" for token in inner):
+        return None
+    return source[inner[0].start : inner[-1].end]
+
+
+def _term(
+    source: str,
+    side: tuple[Token, ...],
+    use: Use,
+    branch: int,
+    *,
+    literal: str | None = None,
+    join: bool = False,
+    only_columns: bool = False,
+) -> Iterator[Term]:
+    found = read_subject(source, side)
+    if found is None or (only_columns and not found[2]):
+        return
+    alias, subject, is_column = found
+    yield Term(
+        alias=alias,
+        subject=subject,
+        is_column=is_column,
+        use=use,
+        literal=literal,
+        join=join,
+        branch=branch,
+        text=source,
+    )
+
+
+def read_subject(source: str, tokens: tuple[Token, ...]) -> tuple[str, str, bool] | None:
+    """Alias, column or expression, and which of the two; None if it is not about exactly one relation."""
+    tokens = _without_text_cast(stripped(tokens))
+    aliases = aliases_in(tokens)
+    if len(aliases) != 1 or any(token.kind is Kind.PARAM for token in tokens):
+        return None
+    (alias,) = aliases
+    if len(tokens) == 3 and tokens[1].text == ".":
+        return alias, tokens[2].value, True
+    if any(token.value in ("subplan", "initplan", "hashed", "any", "all") for token in tokens):
+        return None
+    return alias, _without_alias(source, tokens, alias), False
+
+
+def _without_text_cast(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
+    """A column that is only relabelled as text (varchar does so) is the column itself."""
+    casts = [place for place, token in enumerate(tokens) if token.kind is Kind.CAST]
+    if len(casts) == 1 and tokens[casts[0] + 1 : casts[0] + 2] and tokens[casts[0] + 1].value in _TEXTS:
+        inner = stripped(tokens[: casts[0]])
+        if len(inner) == 3 and inner[1].text == "." and len(tokens) - casts[0] <= 3:
+            return inner
+    return tokens
+
+
+def _without_alias(source: str, tokens: tuple[Token, ...], alias: str) -> str:
+    pieces: list[str] = []
+    place = tokens[0].start
+    for at, token in enumerate(tokens[:-1]):
+        if token.is_name and token.value == alias and tokens[at + 1].text == ".":
+            pieces.append(source[place : token.start])
+            place = tokens[at + 1].end
+    pieces.append(source[place : tokens[-1].end])
+    return "".join(pieces).strip()
+
+
+def read_sort_key(text: str) -> SortKey | None:
+    """A sort key of a plan; None if it is about no relation, or in a collation of its own."""
+    try:
+        tokens = tokenize(text)
+    except InvalidIndex:
+        return None
+    words = [token.value for token in tokens]
+    nulls: bool | None = None
+    if words[-2:] in (["nulls", "first"], ["nulls", "last"]):
+        nulls = words[-1] == "first"
+        tokens, words = tokens[:-2], words[:-2]
+    desc = words[-1:] == ["desc"]
+    if desc or words[-1:] == ["asc"]:
+        tokens = tokens[:-1]
+    if any(token.value == "collate" for token in tokens):
+        return None
+    found = read_subject(text, tokens)
+    if found is None:
+        return None
+    alias, subject, is_column = found
+    return SortKey(
+        alias=alias,
+        subject=subject,
+        is_column=is_column,
+        desc=desc,
+        nulls_first=desc if nulls is None else nulls,
+    )

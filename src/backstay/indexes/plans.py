@@ -1,0 +1,151 @@
+"""A plan of the server, read into what each relation in it is asked for. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .conditions import SortKey, Term, columns_in, names_in, read_sort_key, read_terms
+
+_CONDITIONS = (
+    "Filter", "Index Cond", "Recheck Cond", "Hash Cond", "Merge Cond", "Join Filter", "One-Time Filter",
+)  # fmt: skip
+_EXTREME = re.compile(r"^(?:PARTIAL )?(?:min|max)\(([\w.\"]+)\)$")
+Node = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Access:
+    """What one relation of a plan is asked for.
+
+    `order` is what its rows must be sorted by, when one relation alone decides that; `limited` says that not
+    all of them are wanted. `needed` are the columns that anything above the scan reads.
+    """
+
+    schema: str
+    table: str
+    alias: str
+    node: str
+    cost: float
+    rows: float
+    terms: list[Term] = field(default_factory=list[Term])
+    order: tuple[SortKey, ...] = ()
+    group: tuple[SortKey, ...] = ()
+    extremes: list[str] = field(default_factory=list[str])
+    needed: set[str] = field(default_factory=set[str])
+    limited: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanFacts:
+    """A plan: its cost, the indexes it uses, and what each relation is asked for."""
+
+    cost: float
+    accesses: tuple[Access, ...]
+    indexes: frozenset[str]
+    writes_to: str | None = None
+    operation: str | None = None
+    rows: float = 1.0
+
+
+def nodes(plan: Node) -> Iterator[Node]:
+    """A node and everything below it, from the top."""
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from nodes(child)
+
+
+def read_plan(explained: Sequence[Node]) -> PlanFacts:
+    """The facts of one ``EXPLAIN (VERBOSE, FORMAT JSON)``."""
+    plan: Node = explained[0]["Plan"]
+    accesses: dict[str, Access] = {}
+    for node in nodes(plan):
+        if "Relation Name" in node and node["Node Type"] != "ModifyTable":
+            access = Access(
+                schema=node.get("Schema", ""),
+                table=node["Relation Name"],
+                alias=node.get("Alias", node["Relation Name"]),
+                node=node["Node Type"],
+                cost=node["Total Cost"],
+                rows=node["Plan Rows"],
+            )
+            accesses.setdefault(access.alias, access)
+    for node in nodes(plan):
+        _note_conditions(node, accesses)
+        _note_output(node, node is plan, accesses)
+    _note_order(plan, accesses, limited=False)
+    modifies = plan if plan["Node Type"] == "ModifyTable" else None
+    return PlanFacts(
+        cost=plan["Total Cost"],
+        accesses=tuple(accesses.values()),
+        indexes=frozenset(node["Index Name"] for node in nodes(plan) if "Index Name" in node),
+        writes_to=None if modifies is None else f"{modifies.get('Schema', '')}.{modifies['Relation Name']}",
+        operation=None if modifies is None else modifies["Operation"],
+        rows=_rows_written(modifies) if modifies is not None else plan["Plan Rows"],
+    )
+
+
+def _rows_written(modifies: Node) -> float:
+    return max((child["Plan Rows"] for child in modifies.get("Plans", ())), default=1.0)
+
+
+def _note_conditions(node: Node, accesses: dict[str, Access]) -> None:
+    for name in _CONDITIONS:
+        condition = node.get(name)
+        if condition is None:
+            continue
+        _need(condition, accesses)
+        for term in read_terms(condition):
+            access = accesses.get(term.alias)
+            if access is not None and term not in access.terms:
+                access.terms.append(term)
+
+
+def _need(text: str, accesses: dict[str, Access]) -> None:
+    for alias, column in columns_in(text):
+        if alias in accesses:
+            accesses[alias].needed.add(column)
+
+
+def _note_output(node: Node, is_top: bool, accesses: dict[str, Access]) -> None:
+    # A scan below another node may hand up whole rows to save a projection: only what is above it tells the
+    # need.
+    if "Relation Name" in node and not is_top:
+        return
+    # With one relation in the whole statement the server leaves its alias out of what a node puts out.
+    alone = next(iter(accesses.values())) if len(accesses) == 1 else None
+    for text in node.get("Output", ()):
+        _need(text, accesses)
+        if alone is not None:
+            alone.needed |= names_in(text)
+        extreme = _EXTREME.match(text.removeprefix("(").replace("))", ")"))
+        if extreme is not None:
+            _note_extreme(extreme[1], accesses, alone)
+
+
+def _note_extreme(text: str, accesses: dict[str, Access], alone: Access | None) -> None:
+    key = read_sort_key(text)
+    if key is not None and key.alias in accesses:
+        accesses[key.alias].extremes.append(key.subject)
+    elif alone is not None and "." not in text:
+        alone.extremes.append(text.strip('"'))
+
+
+def _note_order(node: Node, accesses: dict[str, Access], *, limited: bool) -> None:
+    """Sort and group keys that belong to one relation are wishes for its order."""
+    limited = limited or node["Node Type"] == "Limit"
+    for name, attribute in (("Sort Key", "order"), ("Group Key", "group")):
+        keys = [read_sort_key(text) for text in node.get(name, ())]
+        whole = [key for key in keys if key is not None]
+        if not keys or len(whole) != len(keys) or len({key.alias for key in whole}) != 1:
+            continue
+        access = accesses.get(whole[0].alias)
+        if access is not None and not getattr(access, attribute):
+            setattr(access, attribute, tuple(whole))
+            access.limited = access.limited or (limited and attribute == "order")
+    for child in node.get("Plans", ()):
+        _note_order(
+            child, accesses, limited=limited and node["Node Type"] in ("Limit", "Sort", "Incremental Sort")
+        )

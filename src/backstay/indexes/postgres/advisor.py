@@ -1,0 +1,345 @@
+"""`PostgresIndexAdvisor`: from a workload to indexes, over the server's own plans."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from backstay.clock import Clock, SystemClock
+from backstay.errors import WorkloadError
+from backstay.events import Emitter
+from backstay.indexes.advice import (
+    AdviceLimits,
+    Baseline,
+    IndexAdvisor,
+    IndexPlan,
+    Verification,
+    WatchReport,
+    compare_baselines,
+)
+from backstay.indexes.advisor import Limits, Search
+from backstay.indexes.candidates import Candidate, Harvest, subjects_of
+from backstay.indexes.catalog import CatalogIndex, read_indexes
+from backstay.indexes.cost import CostCache, CostOracle, RuleOracle, write_penalty
+from backstay.indexes.foreign import ForeignKey, delete_candidates
+from backstay.indexes.plans import PlanFacts
+from backstay.indexes.sizes import TableFacts, read_tables
+from backstay.indexes.statements import statement
+from backstay.indexes.workload import Query, Workload, from_statistics
+
+from .connect import Connect, Connection, translated
+from .health import read_foreign_keys
+from .verify import measure, watched
+from .whatif import WhatIf, has_extension
+
+Table = tuple[str, str]
+
+
+@dataclass(slots=True, kw_only=True)
+class Survey:
+    """What is known before the search: the tables, the queries' plans, and the candidates."""
+
+    tables: dict[Table, TableFacts]
+    roots: dict[Table, Table]
+    leaves: dict[Table, list[Table]]
+    existing: tuple[CatalogIndex, ...]
+    foreign_keys: tuple[ForeignKey, ...]
+    has_trigram: bool
+    has_hypopg: bool
+    plans: dict[str, PlanFacts] = field(default_factory=dict[str, PlanFacts])
+    skipped: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+
+
+class PostgresIndexAdvisor:
+    """Advises on indexes of a PostgreSQL 13 or later.
+
+    With the extension HypoPG (1.3 or later) in the database, every candidate is put to the planner; without
+    it, rules over the server's plans and statistics take its place, and `IndexPlan.method` says so.
+    """
+
+    def __init__(
+        self, connect: Connect, *, clock: Clock | None = None, emitter: Emitter | None = None
+    ) -> None:
+        """`connect` opens connections, as for `PostgresIndexPlanner`."""
+        self._connect = connect
+        self._clock = clock or SystemClock()
+        self._emit = emitter or Emitter()
+
+    async def workload(self, *, limit: int = 200) -> Workload:
+        """The dearest statements that pg_stat_statements has counted in this database.
+
+        Raises:
+            WorkloadError: the extension is not installed here, or has counted nothing that can be planned.
+        """
+        with translated("reading pg_stat_statements"):
+            async with self._connect() as connection:
+                if not await has_extension(connection, "pg_stat_statements"):
+                    raise WorkloadError(
+                        "pg_stat_statements is not installed in this database: create extension it"
+                    )
+                return from_statistics(await connection.fetch(statement("statement_statistics"), limit))
+
+    async def recommend(self, workload: Workload, /, *, limits: AdviceLimits | None = None) -> IndexPlan:
+        """Choose indexes for a weighted workload. See `IndexAdvisor.recommend`."""
+        limits = limits or AdviceLimits()
+        queries = _named(workload)
+        async with self._asking(queries, limits.query_timeout) as (what_if, survey):
+            await _read_plans(what_if, survey, queries)
+            if not survey.plans:
+                reasons = "; ".join(f"{name}: {reason}" for name, reason in survey.skipped[:3])
+                raise WorkloadError(f"none of the {len(queries)} statements can be planned: {reasons}")
+            return await _Advice(workload, queries, survey, what_if, limits).find()
+
+    @asynccontextmanager
+    async def _asking(
+        self, queries: dict[str, Query], timeout: float
+    ) -> AsyncGenerator[tuple[WhatIf, Survey]]:
+        with translated("asking for plans"):
+            async with self._connect() as connection:
+                await connection.execute("set jit = off")
+                survey = await _survey(connection)
+                async with WhatIf(connection, queries, survey.leaves).opened(timeout) as what_if:
+                    yield what_if, survey
+
+    async def baseline(self, workload: Workload, /, *, run: bool = False, timeout: float = 5.0) -> Baseline:
+        """How the workload fares now. See `IndexAdvisor.baseline`."""
+        queries = _named(workload)
+        with translated("measuring a workload"):
+            async with self._connect() as connection, WhatIf(connection, queries).opened(timeout) as what_if:
+                return await measure(what_if, queries, run=run, timeout=timeout)
+
+    async def verify(
+        self, workload: Workload, before: Baseline, /, *, run: bool = False, timeout: float = 5.0
+    ) -> Verification:
+        """How it fares compared with a baseline. See `IndexAdvisor.verify`."""
+        after = await self.baseline(workload, run=run, timeout=timeout)
+        return compare_baselines(before, after)
+
+    async def watch(
+        self,
+        plan: IndexPlan,
+        before: Baseline,
+        /,
+        *,
+        interval: float = 60.0,
+        looks: int = 10,
+        run: bool = True,
+    ) -> AsyncGenerator[WatchReport]:
+        """Look again and again, and drop what made a query slower. See `IndexAdvisor.watch`."""
+        for look in range(looks):
+            if look:
+                await self._clock.sleep(interval)
+            after = await self.baseline(plan.workload, run=run)
+            verification = compare_baselines(before, after)
+            report = await watched(
+                self._connect, plan, verification, after, clock=self._clock, emit=self._emit
+            )
+            yield report
+
+
+def _named(workload: Workload) -> dict[str, Query]:
+    """Queries by fingerprint; a second one of the same words is kept apart by a number."""
+    named: dict[str, Query] = {}
+    for query in workload.queries:
+        name, number = query.fingerprint, 1
+        while name in named:
+            number += 1
+            name = f"{query.fingerprint}.{number}"
+        named[name] = replace(query, name=name)
+    return named
+
+
+async def _survey(connection: Connection) -> Survey:
+    tables = read_tables(await connection.fetch(statement("tables")))
+    roots: dict[Table, Table] = {}
+    leaves: dict[Table, list[Table]] = {}
+    for row in await connection.fetch(statement("partition_roots")):
+        root, member = (row["root_schema"], row["root_name"]), (row["schema_name"], row["table_name"])
+        roots[member] = root
+        if row["is_leaf"]:
+            leaves.setdefault(root, []).append(member)
+    return Survey(
+        tables={(facts.schema, facts.name): facts for facts in tables.values()},
+        roots=roots,
+        leaves=leaves,
+        existing=read_indexes(await connection.fetch(statement("catalog"), None)),
+        foreign_keys=await read_foreign_keys(connection),
+        has_trigram=await has_extension(connection, "pg_trgm"),
+        has_hypopg=await has_extension(connection, "hypopg"),
+    )
+
+
+async def _read_plans(what_if: WhatIf, survey: Survey, queries: dict[str, Query]) -> None:
+    for name in queries:
+        try:
+            survey.plans[name] = await what_if.facts(name)
+        except (asyncpg.PostgresError, WorkloadError) as exc:
+            survey.skipped.append((name, str(exc)))
+
+
+class _Advice:
+    """One run of `recommend`."""
+
+    def __init__(
+        self,
+        workload: Workload,
+        queries: dict[str, Query],
+        survey: Survey,
+        what_if: WhatIf,
+        limits: AdviceLimits,
+    ) -> None:
+        self._workload = workload
+        self._queries = {name: query for name, query in queries.items() if name in survey.plans}
+        self._survey = survey
+        self._what_if = what_if
+        self._limits = limits
+        self._weights = {name: workload.weight(query) for name, query in self._queries.items()}
+        self._harvest = Harvest(tables=survey.tables, roots=survey.roots, has_trigram=survey.has_trigram)
+        self._relevant: dict[str, frozenset[Candidate]] = {}
+
+    async def find(self) -> IndexPlan:
+        """Harvest, narrow, search, and put the foreign keys beside."""
+        pool = self._harvested()
+        cache = CostCache(oracle=self._oracle(), relevant=self._relevant, limit=self._limits.what_if_limit)
+        bundles = await self._narrowed(cache)
+        picked: frozenset[Candidate] = frozenset[Candidate]().union(*bundles)
+        used = picked | self._narrower(picked, pool)
+        writes = self._writes()
+        penalties = {
+            c: write_penalty(c, self._survey.tables[c.table], writes.get(c.table, 0.0)) for c in used
+        }
+        search = Search(
+            cache=cache,
+            weights=self._weights,
+            pool=sorted(used, key=lambda candidate: candidate.definition),
+            penalties=penalties,
+            limits=Limits(budget_bytes=self._limits.budget_bytes, max_indexes=self._limits.max_indexes),
+            bundles=[bundle for bundle in dict.fromkeys(bundles) if len(bundle) > 1],
+        )
+        selection = await search.run()
+        deletes = delete_candidates(
+            self._survey.plans,
+            self._weights,
+            self._survey.foreign_keys,
+            self._survey.existing,
+            self._survey.tables,
+        )
+        taken = {(c.candidate.table, c.candidate.subjects) for c in selection.chosen}
+        deletes = tuple(d for d in deletes if (d.candidate.table, d.candidate.subjects) not in taken)
+        chosen = (*selection.chosen, *deletes[: self._room(len(selection.chosen))])
+        return IndexPlan(
+            chosen=chosen,
+            rejected=selection.rejected,
+            skipped=tuple(self._survey.skipped),
+            cost_before=selection.cost_before,
+            cost_after=selection.cost_after,
+            explains=self._what_if.explains,
+            method="hypopg" if self._survey.has_hypopg else "rules",
+            workload=self._workload,
+        )
+
+    def _room(self, taken: int) -> int | None:
+        return None if self._limits.max_indexes is None else max(0, self._limits.max_indexes - taken)
+
+    def _oracle(self) -> CostOracle:
+        if self._survey.has_hypopg:
+            return self._what_if
+        plans = self._survey.plans
+        return RuleOracle(
+            costs={name: plan.cost for name, plan in plans.items()},
+            accesses={name: plan.accesses for name, plan in plans.items()},
+            tables=self._survey.tables,
+            root=self._harvest.root,
+        )
+
+    def _harvested(self) -> frozenset[Candidate]:
+        """All candidates; fills in which of them can matter to which query."""
+        for plan in self._survey.plans.values():
+            self._harvest.note(plan.accesses)
+        pool: dict[Candidate, Candidate] = {}
+        own: dict[str, set[Candidate]] = {}
+        for name, plan in self._survey.plans.items():
+            for access in plan.accesses:
+                for found in self._harvest.candidates(access):
+                    if self._is_covered(found):
+                        continue
+                    candidate = found
+                    if found.by_rule:
+                        saves = {**pool.get(found, found).saves, name: found.saves.get("", 0.0)}
+                        candidate = replace(found, saves=saves)
+                        pool.pop(candidate, None)
+                    pool[candidate] = candidate
+                    own.setdefault(name, set()).add(candidate)
+        for name, plan in self._survey.plans.items():
+            leads = {(self._harvest.root(access), s) for access in plan.accesses for s in subjects_of(access)}
+            self._relevant[name] = frozenset(
+                c for c in pool.values() if c in own.get(name, ()) or (c.table, c.subjects[0]) in leads
+            )
+        return frozenset(pool.values())
+
+    def _is_covered(self, candidate: Candidate) -> bool:
+        """Whether an existing index begins with the same keys: a twin would save bytes, not time."""
+        keys = [(key.column, key.desc) for key in candidate.index.keys]
+        if any(key.column is None or key.opclass for key in candidate.index.keys) or candidate.index.include:
+            return False
+        for index in self._survey.existing:
+            if (
+                (index.schema, index.table) != candidate.table
+                or not index.valid
+                or index.predicate is not None
+            ):
+                continue
+            head = [(key.column, key.desc) for key in index.keys[: len(keys)]]
+            if index.method == candidate.index.method == "btree" and head == keys:
+                return True
+        return False
+
+    async def _narrowed(self, cache: CostCache) -> list[frozenset[Candidate]]:
+        """For each query the sets that its plan picks when it may have any of its candidates.
+
+        Asked three times, with less to choose from each time (covering ones out, then partial ones), so that
+        a smaller index than the very best one is known as well.
+        """
+        found: list[frozenset[Candidate]] = []
+        for name in self._queries:
+            candidates = self._relevant[name]
+            plain = frozenset(c for c in candidates if not c.index.include)
+            full = frozenset(c for c in plain if c.index.where is None)
+            sets = [allowed for allowed in dict.fromkeys((candidates, plain, full)) if allowed]
+            found += [(await cache.estimate(name, allowed)).used for allowed in sets]
+            found += [frozenset([c]) for c in candidates if c.by_rule or c.index.method == "brin"]
+        return [used for used in found if used]
+
+    def _narrower(self, used: frozenset[Candidate], pool: frozenset[Candidate]) -> frozenset[Candidate]:
+        """The leading parts of those that were picked: smaller, and shared by more queries."""
+        heads = {(c.table, c.subjects[:size]) for c in used for size in range(1, len(c.subjects))}
+        return frozenset(
+            c
+            for c in pool
+            if c.index.where is None and not c.index.include and (c.table, c.subjects) in heads
+        )
+
+    def _writes(self) -> dict[Table, float]:
+        """Rows written per table in the time of the workload: by its statements, and as the caller said."""
+        writes: dict[Table, float] = {}
+        for name, plan in self._survey.plans.items():
+            if plan.writes_to is None or plan.operation == "Delete":
+                continue
+            schema, _, table = plan.writes_to.partition(".")
+            key = self._survey.roots.get((schema, table), (schema, table))
+            writes[key] = writes.get(key, 0.0) + self._queries[name].calls * plan.rows
+        for named, facts in self._survey.tables.items():
+            said = self._workload.writes.get(
+                facts.name, self._workload.writes.get(f"{facts.schema}.{facts.name}")
+            )
+            if said is not None:
+                writes[named] = writes.get(named, 0.0) + said
+        return writes
+
+
+if TYPE_CHECKING:
+    _advisor: type[IndexAdvisor] = PostgresIndexAdvisor
