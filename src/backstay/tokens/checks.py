@@ -1,0 +1,368 @@
+"""Every check between a text and a `VerifiedToken`, in the order in which it runs.
+
+Read `verify` first: it is the list. Nothing in the payload is looked at before the signature over it has been
+checked, nothing in the header chooses how it is checked beyond an exact look-up of `kid`, and whatever is
+wrong with a token leaves as `InvalidToken` with one of the reasons below. Pure and synchronous: it takes the
+time as an argument and never waits.
+
+Rules and their sources: RFC 7515 (JWS), RFC 7519 (JWT), RFC 8725 (best practices), RFC 9068 (access tokens).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import msgspec
+
+from backstay.errors import InvalidToken
+from backstay.errors import TokenReason as Reason
+
+from . import base64url
+from .claims import TokenProfile, VerifiedToken
+from .json import NotStrictJson, parse_object
+from .protocol import KeySource, VerificationKey
+
+MAX_HEADER = 2048
+MAX_TEXT = 1024
+MAX_INSTANT = 2.0**53
+
+# Exact spellings. "none" is absent, and so is every algorithm without integrity.
+ALGORITHMS = frozenset(
+    "HS256 HS384 HS512 RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 ES256K EdDSA Ed25519 Ed448".split()
+)
+# Members that say where to find a key (an attacker's), or that belong to another serialisation or to JWE.
+FORBIDDEN = frozenset(
+    "jku jwk x5u x5c b64 zip enc epk apu apv iv tag p2s p2c cty payload signatures protected".split()
+)
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+class Header(msgspec.Struct, frozen=True, gc=False):
+    """A header that passed its table."""
+
+    alg: str
+    kid: str
+    typ: str
+
+
+class HeaderMemo:
+    """Headers of tokens whose signature was good, by their exact text: an issuer has only a few.
+
+    Filled after verification only, so that nobody without a key can grow or flush it.
+    """
+
+    __slots__ = ("_known",)
+    _LIMIT = 256
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, Header] = {}
+
+    def get(self, segment: bytes, /) -> Header | None:
+        """The header that this text stands for, if it has been seen on a good token."""
+        return self._known.get(segment)
+
+    def add(self, segment: bytes, header: Header, /) -> None:
+        """Remember the header of a token whose signature has just been checked."""
+        if len(self._known) >= self._LIMIT:
+            self._known.clear()
+        self._known[segment] = header
+
+
+def verify(token: str, keys: KeySource, expect: TokenProfile, now: float, memo: HeaderMemo) -> VerifiedToken:
+    """Check a token against a profile, at a Unix time.
+
+    Raises:
+        InvalidToken: the token is not accepted. Nothing else is raised, whatever the token is.
+    """
+    data = check_size_and_alphabet(token, expect.max_bytes)
+    head, body, tail, signed = split_segments(data)
+    known = memo.get(head)
+    header = known or read_header(head)
+    check_type(header, expect.typ)
+    key = find_key(header, keys)
+    check_algorithm(header, key)
+    check_signature(key, signed, tail)
+    if known is None:
+        memo.add(head, header)
+    payload = decode_segment(body)
+    claims = read_json(payload)
+    check_claim_types(claims)
+    check_required(claims, expect.required)
+    check_issuer(claims, expect.issuer)
+    audience = check_audience(claims, expect.audience)
+    check_times(claims, expect, now)
+    return VerifiedToken(
+        typ=header.typ,
+        kid=header.kid,
+        key_version=keys.version,
+        issuer=expect.issuer,
+        audience=audience,
+        expires_at=claims["exp"],
+        subject=claims.get("sub", ""),
+        issued_at=claims.get("iat"),
+        not_before=claims.get("nbf"),
+        token_id=claims.get("jti", ""),
+        client_id=claims.get("client_id", ""),
+        session_id=claims.get("sid", ""),
+        epoch=claims.get("epoch", 0),
+        scope=claims.get("scope", ""),
+        payload=payload,
+    )
+
+
+def verify_signature(token: str, key: VerificationKey, max_bytes: int = 65536) -> bytes:
+    """Check a compact JWS under one key and return its payload, whatever that is.
+
+    For signed texts that are not access tokens. A `kid` in the header must be this key's; it may be absent.
+
+    Raises:
+        InvalidToken: the text is not a JWS of that key.
+    """
+    data = check_size_and_alphabet(token, max_bytes)
+    head, body, tail, signed = split_segments(data)
+    members = read_header_members(head)
+    if members.get("kid", key.kid) != key.kid:
+        raise InvalidToken(Reason.UNKNOWN_KEY)
+    check_algorithm(Header(members["alg"], key.kid, ""), key)
+    check_signature(key, signed, tail)
+    return decode_segment(body)
+
+
+# ---- the text -------------------------------------------------------------------------------------------
+
+
+def check_size_and_alphabet(token: str, max_bytes: int) -> bytes:
+    """First of all the size, so that no later step works on more than `max_bytes` characters."""
+    if not isinstance(token, str):  # pyright: ignore[reportUnnecessaryIsInstance] - callers pass raw headers
+        raise InvalidToken(Reason.MALFORMED)
+    if len(token) > max_bytes:
+        raise InvalidToken(Reason.TOO_LARGE)
+    try:
+        return token.encode("ascii")
+    except UnicodeEncodeError:
+        raise InvalidToken(Reason.MALFORMED) from None
+
+
+def split_segments(data: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+    """Exactly three segments: JSON serialisation, JWE and trailing text are refused here."""
+    signed, _, tail = data.rpartition(b".")
+    head, dot, body = signed.partition(b".")
+    if not dot or b"." in body:
+        raise InvalidToken(Reason.MALFORMED)
+    return head, body, tail, signed
+
+
+def decode_segment(segment: bytes) -> bytes:
+    """Canonical base64url without padding."""
+    try:
+        return base64url.decode(segment)
+    except base64url.NotBase64Url:
+        raise InvalidToken(Reason.ENCODING) from None
+
+
+def read_json(raw: bytes) -> dict[str, Any]:
+    """One JSON object in UTF-8: no BOM, no duplicates, no NaN, no deep nesting, no lone surrogates."""
+    try:
+        return parse_object(raw)
+    except NotStrictJson:
+        raise InvalidToken(Reason.JSON) from None
+
+
+# ---- the header -----------------------------------------------------------------------------------------
+
+
+def read_header(segment: bytes) -> Header:
+    """The header by its table: `alg`, `kid` and `typ` are there and are texts; nothing forbidden is."""
+    members = read_header_members(segment)
+    kid = members.get("kid")
+    typ = members.get("typ")
+    if not is_text(kid):
+        raise InvalidToken(Reason.UNKNOWN_KEY)
+    if not is_text(typ):
+        raise InvalidToken(Reason.TYPE)
+    return Header(members["alg"], kid, normal_type(typ))
+
+
+def read_header_members(segment: bytes) -> dict[str, Any]:
+    """What holds for every header, with or without `kid` and `typ`."""
+    if len(segment) > MAX_HEADER:
+        raise InvalidToken(Reason.TOO_LARGE)
+    members = read_json(decode_segment(segment))
+    # No extension is understood here, so that any `crit` makes the token invalid (RFC 7515, 4.1.11).
+    if "crit" in members:
+        raise InvalidToken(Reason.CRITICAL)
+    if not FORBIDDEN.isdisjoint(members):
+        raise InvalidToken(Reason.HEADER)
+    alg = members.get("alg")
+    if type(alg) is not str or alg not in ALGORITHMS:
+        raise InvalidToken(Reason.ALGORITHM)
+    return members
+
+
+def normal_type(typ: str) -> str:
+    """A media type as RFC 7515, 4.1.9 compares it: without case and without ``application/``."""
+    return typ.lower().removeprefix("application/")
+
+
+def check_type(header: Header, typ: str) -> None:
+    """An ID token, a refresh token or a proof is not an access token (RFC 8725, 3.11)."""
+    if header.typ != typ:
+        raise InvalidToken(Reason.TYPE)
+
+
+def find_key(header: Header, keys: KeySource) -> VerificationKey:
+    """`kid` is compared, never interpreted; without a match no other key is tried."""
+    key = keys.verification_key(header.kid)
+    if key is None:
+        raise InvalidToken(Reason.UNKNOWN_KEY)
+    return key
+
+
+def check_algorithm(header: Header, key: VerificationKey) -> None:
+    """The key says which algorithm; the header may only agree."""
+    if header.alg not in key.accepts:
+        raise InvalidToken(Reason.ALGORITHM)
+
+
+def check_signature(key: VerificationKey, signed: bytes, tail: bytes) -> None:
+    """Over the very text that was received."""
+    if not key.verify(signed, decode_segment(tail)):
+        raise InvalidToken(Reason.SIGNATURE)
+
+
+# ---- the claims -----------------------------------------------------------------------------------------
+
+
+def is_text(value: object) -> bool:
+    """A text that is not empty, not huge, and cannot break a log line or end a C string."""
+    if type(value) is not str or not 0 < len(value) <= MAX_TEXT:
+        return False
+    # isprintable is quick but refuses harmless joiners; only what it refuses is searched.
+    return value.isprintable() or _CONTROLS.search(value) is None
+
+
+def is_scope(value: object) -> bool:
+    """Scopes are one text, parted by spaces (RFC 6749, 3.3); an empty one grants nothing."""
+    return value == "" or is_text(value)
+
+
+def is_texts(value: object) -> bool:
+    """A list of texts."""
+    return type(value) is list and all(map(is_text, value))  # pyright: ignore[reportUnknownArgumentType]
+
+
+def is_audience(value: object) -> bool:
+    """One text, or a list of at least one (RFC 7519, 4.1.3)."""
+    return is_text(value) or (is_texts(value) and value != [])
+
+
+def is_instant(value: object) -> bool:
+    """Seconds since 1970: a number (True is none), finite, not before 1970, and exact as a double."""
+    return (type(value) is int or type(value) is float) and 0 <= value < MAX_INSTANT
+
+
+def is_counter(value: object) -> bool:
+    """A whole number from zero up."""
+    return type(value) is int and 0 <= value < MAX_INSTANT
+
+
+def is_object(value: object) -> bool:
+    """A JSON object."""
+    return type(value) is dict
+
+
+CLAIMS: dict[str, Callable[[object], bool]] = {
+    "iss": is_text,
+    "sub": is_text,
+    "aud": is_audience,
+    "exp": is_instant,
+    "nbf": is_instant,
+    "iat": is_instant,
+    "jti": is_text,
+    "client_id": is_text,
+    "sid": is_text,
+    "epoch": is_counter,
+    "scope": is_scope,
+    "roles": is_texts,
+    "permissions": is_texts,
+    "auth_time": is_instant,
+    "acr": is_text,
+    "amr": is_texts,
+    "cnf": is_object,
+}
+
+
+def check_claim_types(claims: dict[str, Any]) -> None:
+    """A registered claim that is there has its registered form, whether or not anybody asks for it."""
+    for name, value in claims.items():
+        well_formed = CLAIMS.get(name)
+        if well_formed is not None and not well_formed(value):
+            raise InvalidToken(Reason.CLAIM)
+
+
+def check_required(claims: dict[str, Any], required: frozenset[str]) -> None:
+    """All that the profile requires; `exp` always, so that no token is for ever."""
+    if not required <= claims.keys() or "exp" not in claims:
+        raise InvalidToken(Reason.MISSING_CLAIM)
+
+
+def check_issuer(claims: dict[str, Any], issuer: str) -> None:
+    """Equal as texts: no prefix, no missing slash, no other case."""
+    if claims.get("iss") != issuer:
+        raise InvalidToken(Reason.ISSUER)
+
+
+def check_audience(claims: dict[str, Any], audience: frozenset[str]) -> tuple[str, ...]:
+    """At least one of the token's audiences is one of ours."""
+    named = claims.get("aud", ())
+    names: tuple[str, ...] = (named,) if type(named) is str else tuple(named)
+    if audience.isdisjoint(names):
+        raise InvalidToken(Reason.AUDIENCE)
+    return names
+
+
+def check_times(claims: dict[str, Any], expect: TokenProfile, now: float) -> None:
+    """`nbf` and `iat` are past, `exp` is not, and the span between is no longer than allowed."""
+    leeway = expect.leeway_seconds
+    expires: float = claims["exp"]
+    issued: float = claims.get("iat", now)
+    if now >= expires + leeway:
+        raise InvalidToken(Reason.EXPIRED)
+    if claims.get("nbf", 0) > now + leeway or issued > now + leeway:
+        raise InvalidToken(Reason.NOT_YET_VALID)
+    if expires <= issued and "iat" in claims:
+        raise InvalidToken(Reason.LIFETIME)
+    # Without `iat` the remaining time is bounded instead, with the leeway that the issuer's clock may differ.
+    if expires - issued > expect.max_lifetime_seconds + (0.0 if "iat" in claims else leeway):
+        raise InvalidToken(Reason.LIFETIME)
+    if expect.max_age is not None:
+        _check_age(claims, expect.max_age.total_seconds() + leeway, now)
+
+
+def _check_age(claims: dict[str, Any], limit: float, now: float) -> None:
+    if "iat" not in claims:
+        raise InvalidToken(Reason.MISSING_CLAIM)
+    if now - claims["iat"] > limit:
+        raise InvalidToken(Reason.EXPIRED)
+
+
+def check_claims_to_sign(claims: dict[str, Any], profile: TokenProfile, now: float) -> None:
+    """The same checks before signing: what is issued is what will be accepted.
+
+    Raises:
+        ValueError: naming the check that the claims would fail.
+    """
+    try:
+        check_claim_types(claims)
+        check_required(claims, profile.required)
+        check_issuer(claims, profile.issuer)
+        check_audience(claims, profile.audience)
+        check_times(claims, profile, now)
+    except InvalidToken as exc:
+        _explain(exc)
+
+
+def _explain(exc: InvalidToken) -> NoReturn:
+    raise ValueError(f"these claims would be refused when presented ({exc.reason}); correct them") from None
