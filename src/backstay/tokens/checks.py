@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 import msgspec
 
@@ -235,7 +235,7 @@ def check_signature(key: VerificationKey, signed: bytes, tail: bytes) -> None:
 # ---- the claims -----------------------------------------------------------------------------------------
 
 
-def is_text(value: object) -> bool:
+def is_text(value: object) -> TypeGuard[str]:
     """A text that is not empty, not huge, and cannot break a log line or end a C string."""
     if type(value) is not str or not 0 < len(value) <= MAX_TEXT:
         return False

@@ -223,6 +223,8 @@ def import_jwk(jwk: Mapping[str, Any], *, alg: str | None = None, kid: str | Non
         raise KeyRejected(f"the key states algorithm {stated!r}, and {alg!r} was asked for")
     algorithm = stated or _algorithm_of_curve(jwk)
     name = kid or jwk.get("kid")
+    if name is not None and not isinstance(name, str):
+        raise KeyRejected("a kid is a text")
     try:
         return _build(_read(jwk, algorithm), kid=name, alg=algorithm)
     except KeyRejected:
@@ -338,7 +340,7 @@ def _build(jose: _AnyKey, *, kid: str | None, alg: str) -> JoseKey:
         if isinstance(jose, OctKey):
             raise KeyRejected("a secret has no thumbprint that may be shown: give it a kid")
         kid = jose.thumbprint()
-    if not isinstance(kid, str) or not 0 < len(kid) <= 256 or not kid.isprintable():  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not 0 < len(kid) <= 256 or not kid.isprintable():
         raise KeyRejected("a kid is a printable text of at most 256 characters")
     match jose:
         case OctKey():

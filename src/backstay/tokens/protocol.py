@@ -1,9 +1,8 @@
-"""What the token package asks of its parts: a codec, keys, a signer, and a store of sessions and revocations."""
+"""What the token package asks of its parts: a codec, keys, a signer, and stores."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Protocol
 
 from .claims import TokenProfile, VerifiedToken
@@ -125,12 +124,22 @@ class SessionStore(Protocol):
         ...
 
     async def rotate(
-        self, family: str, generation: int, /, *, client_id: str, kid: str, grace: timedelta, idle: timedelta
+        self,
+        family: str,
+        generation: int,
+        /,
+        *,
+        client_id: str,
+        jkt: str,
+        kid: str,
+        grace: float,
+        idle: float,
     ) -> Rotation:
         """Judge a presented generation and, if it is current, move on by one: in one atomic step.
 
-        `kid` names the secret from which a *new* successor is derived; the answer has the one of the
-        generation that is now current. Reuse revokes the session, in the same step, and tells the revocation
+        `client_id` and `jkt` (the thumbprint of the proven DPoP key, or "") must be the session's, else
+        nothing changes. `kid` names the secret from which a *new* successor is derived; the answer has the
+        one of the generation that is now current. `grace` and `idle` are in seconds. Reuse revokes the session, in the same step, and tells the revocation
         log so.
         """
         ...
@@ -159,7 +168,7 @@ class RevocationLog(Protocol):
         ...
 
     async def read(self, cursor: str, /, *, wait: float = 0.0) -> Batch:
-        """Entries after `cursor` ("" for all that still matter), waiting up to `wait` seconds for the first."""
+        """Entries after `cursor` ("" for all that matter), waiting up to `wait` seconds for the first."""
         ...
 
     async def is_revoked(self, ids: TokenIds, /) -> bool:
@@ -177,6 +186,10 @@ class RevocationView(Protocol):
             InvalidToken: it has been revoked.
             TokenStoreUnavailable: the local copy is too old and the store did not answer: fail closed.
         """
+        ...
+
+    async def catch_up(self) -> None:
+        """Read what was revoked up to now, so that a revocation just made holds here at once."""
         ...
 
 

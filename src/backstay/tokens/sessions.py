@@ -16,11 +16,16 @@ class Outcome(StrEnum):
     EXPIRED = "expired"
     UNKNOWN = "unknown"
     WRONG_CLIENT = "wrong_client"
+    WRONG_KEY = "wrong_key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSession:
-    """A session to be opened. Durations in seconds, counted by the store's clock from the opening."""
+    """A session to be opened. Durations in seconds, counted by the store's clock from the opening.
+
+    `context` is kept as it is: what the service wants to know again at each refresh. `jkt` is the thumbprint
+    of the DPoP key to which the session is bound, or empty.
+    """
 
     family: str
     user: str
@@ -31,9 +36,7 @@ class NewSession:
     device: str = ""
     scope: str = ""
     jkt: str = ""
-    acr: str = ""
-    amr: str = ""
-    auth_time: float = 0.0
+    context: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +76,7 @@ class Rotation:
     user: str = ""
     scope: str = ""
     jkt: str = ""
-    acr: str = ""
-    amr: str = ""
-    auth_time: float = 0.0
+    context: str = ""
     ends_at: float = 0.0
 
 
@@ -111,7 +112,7 @@ def judge(
 class Kind(StrEnum):
     """What a revocation is about."""
 
-    TOKEN = "token"
+    TOKEN = "token"  # noqa: S105 - the name of a kind
     SESSION = "session"
     EPOCH = "epoch"
 

@@ -18,7 +18,7 @@ _ROCA_PRIMES = (
 
 
 def check_hmac_secret(secret: bytes, alg: str) -> None:
-    """At least as long as the digest, not all zeros, and no public key by mistake.
+    """At least as long as the digest, and no public key by mistake.
 
     Raises:
         KeyRejected: naming the rule, never the secret.
@@ -28,8 +28,6 @@ def check_hmac_secret(secret: bytes, alg: str) -> None:
         raise KeyRejected(f"{alg!r} is not a symmetric signature algorithm that backstay knows")
     if not least <= len(secret) <= MAX_SECRET:
         raise KeyRejected(f"a secret for {alg} has {least} to {MAX_SECRET} bytes, not {len(secret)}")
-    if not any(secret):
-        raise KeyRejected("a secret of nothing but zeros is none")
     head = secret.lstrip()[:40]
     if head.startswith((b"-----BEGIN", b"ssh-", b"ecdsa-sha2", b'{"kty"')):
         # The classic confusion (CVE-2022-29217): a public key handed over as the secret.
