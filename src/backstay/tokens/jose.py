@@ -1,7 +1,7 @@
 """Keys on joserfc and cryptography: imported once, checked once, and prepared for use.
 
-joserfc reads and writes JWK, PEM and thumbprints. Signing and verifying call cryptography directly, on objects
-made at import: a key that is parsed on every call costs more than most of its signatures.
+joserfc reads and writes JWK, PEM and thumbprints. Signing and verifying call cryptography directly, on objects made
+at import: a key that is parsed on every call costs more than most of its signatures.
 """
 
 from __future__ import annotations
@@ -313,7 +313,7 @@ def _algorithm_of_curve(jwk: Mapping[str, Any]) -> str:
     raise KeyRejected("a key names its algorithm ('alg'), or the caller does")
 
 
-def _key_type(alg: str) -> type[RSAKey] | type[ECKey] | type[OKPKey]:
+def _key_type(alg: str) -> type[RSAKey | ECKey | OKPKey]:
     if alg in _RSA:
         return RSAKey
     if alg in _CURVES_BY_ALG:

@@ -114,11 +114,15 @@ class MemoryTokenStore:
             self._revoke(family, row)
         return self._rotation(row, outcome)
 
-    async def end_session(self, family: str, /, *, user: str | None = None) -> bool:
+    async def end_session(
+        self, family: str, /, *, user: str | None = None, client_id: str | None = None
+    ) -> bool:
         """Revoke one session."""
         await anyio.lowlevel.checkpoint()
         row = self._rows.get(family)
-        if row is None or row.revoked or (user is not None and row.new.user != user):
+        if row is None or row.revoked:
+            return False
+        if user not in {None, row.new.user} or client_id not in {None, row.new.client_id}:
             return False
         self._revoke(family, row)
         return True

@@ -135,17 +135,22 @@ class SessionStore(Protocol):
         grace: float,
         idle: float,
     ) -> Rotation:
-        """Judge a presented generation and, if it is current, move on by one: in one atomic step.
+        """Judge a presented generation and, if it is current, move on by one, in one atomic step.
 
         `client_id` and `jkt` (the thumbprint of the proven DPoP key, or "") must be the session's, else
         nothing changes. `kid` names the secret from which a *new* successor is derived; the answer has the
-        one of the generation that is now current. `grace` and `idle` are in seconds. Reuse revokes the session, in the same step, and tells the revocation
-        log so.
+        one of the generation that is now current. `grace` and `idle` are in seconds. Reuse revokes the
+        session, in the same step, and tells the revocation log so.
         """
         ...
 
-    async def end_session(self, family: str, /, *, user: str | None = None) -> bool:
-        """Revoke one session (only if it is that user's, when a user is given); False if there was none."""
+    async def end_session(
+        self, family: str, /, *, user: str | None = None, client_id: str | None = None
+    ) -> bool:
+        """Revoke one session, if it is that user's and that client's where they are given.
+
+        False if there was no live one.
+        """
         ...
 
     async def end_user(self, user: str, /, *, keep: str | None = None) -> int:

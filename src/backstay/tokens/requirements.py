@@ -153,7 +153,7 @@ def not_(part: Requirement, /) -> Not:
     return Not(part)
 
 
-def met(requirement: Requirement, grants: Grants, *, now: float) -> bool:
+def met(requirement: Requirement, grants: Grants, *, now: float) -> bool:  # noqa: PLR0911 - one per kind
     """Whether the grants meet the requirement at a Unix time."""
     match requirement:
         case Scope(name):
@@ -254,6 +254,6 @@ def _strongest(logins: list[Authenticated]) -> Authenticated:
     methods = [login.amr for login in logins if login.amr is not None]
     return Authenticated(
         min(ages, default=None),
-        frozenset().union(*classes) if classes else None,
-        frozenset().union(*methods) if methods else None,
+        frozenset[str]().union(*classes) if classes else None,
+        frozenset[str]().union(*methods) if methods else None,
     )

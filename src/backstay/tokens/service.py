@@ -115,6 +115,8 @@ class TokenService:
         self._lifetimes = lifetimes or Lifetimes()
         self._events = events or Emitter()
         self._clock = clock or SystemClock()
+        audience = sorted(profile.audience)
+        self._audience = audience if len(audience) > 1 else audience[0]
         if self._lifetimes.access > profile.max_lifetime:
             raise ValueError("access tokens would live longer than their own profile accepts")
 
@@ -141,7 +143,7 @@ class TokenService:
             raise InvalidToken(TokenReason.USER_DISABLED)
         now = self._clock.now().timestamp()
         login = auth or AuthContext()
-        context = {"auth_time": int(now if login.at is None else login.at)}
+        context: dict[str, object] = {"auth_time": int(now if login.at is None else login.at)}
         context |= {"acr": login.acr} if login.acr else {}
         context |= {"amr": list(login.amr)} if login.amr else {}
         session = NewSession(
@@ -238,7 +240,7 @@ class TokenService:
         """
         if token.startswith(f"{PREFIX}."):
             with suppress(InvalidToken):
-                await self._end_session(self._secrets.read(token).family)
+                await self._end_session(self._secrets.read(token).family, client_id=client_id)
             return
         with suppress(InvalidToken):
             found = await self._codec.decode(token, expect=self._profile)
@@ -280,9 +282,7 @@ class TokenService:
             **extra,
             **parse_object(rotation.context.encode()),
             "iss": self._profile.issuer,
-            "aud": sorted(self._profile.audience)
-            if len(self._profile.audience) > 1
-            else [*self._profile.audience][0],
+            "aud": self._audience,
             "sub": rotation.user,
             "client_id": client_id,
             "iat": now,
@@ -301,7 +301,7 @@ class TokenService:
             expires_in=claims["exp"] - now,
             scope=scope,
             session_id=family,
-            token_type="DPoP" if rotation.jkt else "Bearer",  # noqa: S106 - names of schemes
+            token_type="DPoP" if rotation.jkt else "Bearer",
         )
 
     async def _claims_of(self, user: str) -> Mapping[str, object] | None:
@@ -339,8 +339,10 @@ class TokenService:
         if self._events.listening:
             self._events(TokenRefused(reason=reason, fingerprint=fingerprint(token)))
 
-    async def _end_session(self, family: str, *, user: str | None = None) -> bool:
-        ended = await self._store.end_session(family, user=user)
+    async def _end_session(
+        self, family: str, *, user: str | None = None, client_id: str | None = None
+    ) -> bool:
+        ended = await self._store.end_session(family, user=user, client_id=client_id)
         if ended:
             await self._catch_up()
             self._events(SessionRevoked(session=family))

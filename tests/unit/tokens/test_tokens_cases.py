@@ -76,6 +76,7 @@ def verdict(token: object, at: float = NOW + 1, profile: TokenProfile = PROFILE)
 
 GOOD = sign()
 SEGMENTS = GOOD.split(".")
+DER_SIGNATURE = KEY._private.sign(".".join(SEGMENTS[:2]).encode(), KEY._scheme)
 
 
 def mac_with(secret: bytes, alg: str = "HS256", kid: str = "k1") -> str:
@@ -210,7 +211,7 @@ REFUSED: dict[str, tuple[object, R]] = {
         R.SIGNATURE,
     ),
     "der instead of raw": (
-        f"{SEGMENTS[0]}.{SEGMENTS[1]}.{b64(KEY._private.sign(b'.'.join(s.encode() for s in SEGMENTS[:2]), KEY._scheme))}",
+        f"{SEGMENTS[0]}.{SEGMENTS[1]}.{b64(DER_SIGNATURE)}",
         R.SIGNATURE,
     ),
     **{

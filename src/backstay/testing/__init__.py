@@ -1,0 +1,1 @@
+"""Conformance suites that anybody can run on an implementation of their own."""
