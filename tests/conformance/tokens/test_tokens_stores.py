@@ -51,24 +51,29 @@ class TestRedis(TokenStoreSuite):
         await anyio.sleep(seconds)
 
 
+@pytest.fixture(scope="module")
+def database(postgres_url):
+    """A database of our own, dropped afterwards."""
+    name = "backstay_tokens_conformance"
+
+    async def run(statement: str) -> None:
+        connection = await asyncpg.connect(postgres_url)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    anyio.run(run, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    anyio.run(run, f"CREATE DATABASE {name}")
+    yield postgres_url.rsplit("/", 1)[0] + f"/{name}"
+    anyio.run(run, f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.mark.postgres
 class TestPostgres(TokenStoreSuite):
-    @pytest.fixture(scope="class", autouse=True)
-    def _database(self, request, postgres_url):
-        name = "backstay_tokens_conformance"
-
-        async def run(statement: str) -> None:
-            connection = await asyncpg.connect(postgres_url)
-            try:
-                await connection.execute(statement)
-            finally:
-                await connection.close()
-
-        anyio.run(run, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-        anyio.run(run, f"CREATE DATABASE {name}")
-        request.cls.url = postgres_url.rsplit("/", 1)[0] + f"/{name}"
-        yield
-        anyio.run(run, f"DROP DATABASE {name} WITH (FORCE)")
+    @pytest.fixture(autouse=True)
+    def _url(self, database):
+        self.url = database
 
     @asynccontextmanager
     async def open(self):
