@@ -1,6 +1,6 @@
 """Keys on joserfc and cryptography: imported once, checked once, and prepared for use.
 
-joserfc reads and writes JWK, PEM and thumbprints. Signing and verifying call cryptography directly, on objects made
+joserfc reads and writes JWK, PEM and thumbprints. Signing and verifying call cryptography, on objects made
 at import: a key that is parsed on every call costs more than most of its signatures.
 """
 

@@ -43,7 +43,7 @@ class PostgresTokenStore:
 
     async def create_tables(self) -> None:
         """Create what is missing. Safe to repeat, and for several processes at once."""
-        schema = files(__package__).joinpath("sql", "schema.sql").read_text("utf-8")
+        schema = files("backstay.tokens").joinpath("sql", "schema.sql").read_text("utf-8")
         # IF NOT EXISTS still collides when two processes begin together; the lock lets one go first.
         locked = f"BEGIN; SELECT pg_advisory_xact_lock(hashtext('{_CHANNEL}')); {schema} COMMIT;"
         await self._ask(self._pool.execute(locked))
@@ -66,7 +66,7 @@ class PostgresTokenStore:
 
     async def prune(self) -> int:
         """Drop sessions, revocations and tokens that have ended; the number of rows."""
-        return await self._value("prune")
+        return int(await self._value("prune"))
 
     # ---- sessions
 
@@ -207,7 +207,7 @@ async def open_postgres_store(
 
 
 def _queries() -> dict[str, str]:
-    text = files(__package__).joinpath("sql", "queries.sql").read_text("utf-8")
+    text = files("backstay.tokens").joinpath("sql", "queries.sql").read_text("utf-8")
     parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 

@@ -111,7 +111,9 @@ class RedisTokenStore:
     ) -> bool:
         """Revoke one session."""
         keys = [self._session(family), self._log]
-        return bool(await self._run("end_session", keys, [user or "", client_id or "", self._horizon, family]))
+        return bool(
+            await self._run("end_session", keys, [user or "", client_id or "", self._horizon, family])
+        )
 
     async def end_user(self, user: str, /, *, keep: str | None = None) -> int:
         """Raise the epoch and revoke all sessions but one."""
@@ -129,7 +131,9 @@ class RedisTokenStore:
 
     async def deny(self, token_id: str, /, *, expires_at: float) -> None:
         """Deny one token."""
-        await self._run("deny", [self._denied(token_id), self._log], [token_id, _ms(expires_at), self._horizon])
+        await self._run(
+            "deny", [self._denied(token_id), self._log], [token_id, _ms(expires_at), self._horizon]
+        )
 
     async def read(self, cursor: str, /, *, wait: float = 0.0) -> Batch:
         """Entries after the cursor, from the stream."""
@@ -213,10 +217,7 @@ async def open_redis_store(
     url: str, *, prefix: str = "backstay:tokens", horizon: float = 3660.0, timeout: float = 2.0
 ) -> AsyncGenerator[RedisTokenStore]:
     """A store with a client of its own, closed with the block. `timeout` is of one answer, in seconds."""
-    client = cast(
-        "Redis",
-        Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout),  # pyright: ignore[reportUnknownMemberType]
-    )
+    client: Redis = Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout)  # pyright: ignore[reportUnknownMemberType]
     try:
         yield RedisTokenStore(client, prefix=prefix, horizon=horizon)
     finally:
@@ -227,7 +228,7 @@ _SCRIPTS = ("open", "rotate", "end_session", "end_user", "sessions", "deny", "is
 
 
 def _script(name: str) -> str:
-    return files(__package__).joinpath("lua", f"{name}.lua").read_text("utf-8")
+    return files("backstay.tokens").joinpath("lua", f"{name}.lua").read_text("utf-8")
 
 
 def _ms(seconds: float) -> int:
@@ -246,7 +247,7 @@ def _entries(answer: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:
     if isinstance(answer, dict):
         (batches,) = cast("dict[bytes, list[Any]]", answer).values()
         return [entry for batch in batches for entry in batch]
-    return answer[0][1]
+    return cast("list[tuple[bytes, dict[bytes, bytes]]]", answer[0][1])
 
 
 def _read_revocation(fields: dict[bytes, bytes]) -> Revocation:

@@ -238,9 +238,10 @@ async def test_revoking_a_user_keeps_the_session_that_is_kept() -> None:
     assert await house.refused(house.refresh(other.refresh_token)) is TokenReason.REVOKED
     fresh = await house.issue()
     await house.service.authenticate(fresh.access_token)
-    assert [s.family for s in await house.service.sessions("alice")] == [fresh.session_id, kept.session_id] or len(
-        await house.service.sessions("alice")
-    ) == 2
+    assert [s.family for s in await house.service.sessions("alice")] == [
+        fresh.session_id,
+        kept.session_id,
+    ] or len(await house.service.sessions("alice")) == 2
     assert house.told(UserRevoked) == [UserRevoked(user="alice", sessions=1, kept=kept.session_id)]
 
 

@@ -38,7 +38,7 @@ def kid_of(jws: str) -> object:
     import base64
 
     try:
-        head = jws.split(".")[0]
+        head = jws.split(".", maxsplit=1)[0]
         return json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4))).get("kid")
     except (ValueError, AttributeError):
         return None
