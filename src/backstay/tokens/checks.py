@@ -11,22 +11,20 @@ Rules and their sources: RFC 7515 (JWS), RFC 7519 (JWT), RFC 8725 (best practice
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any, NoReturn, TypeGuard
 
 import msgspec
+from msgspec import UNSET
 
 from backstay.errors import InvalidToken
 from backstay.errors import TokenReason as Reason
 
 from . import base64url
-from .claims import TokenProfile, VerifiedToken
+from .claims import MAX_TEXT, RegisteredClaims, TokenProfile, VerifiedToken
 from .json import NotStrictJson, parse_object
 from .protocol import KeySource, VerificationKey
 
 MAX_HEADER = 2048
-MAX_TEXT = 1024
-MAX_INSTANT = 2.0**53
 
 # Exact spellings. "none" is absent, and so is every algorithm without integrity.
 ALGORITHMS = frozenset(
@@ -94,28 +92,12 @@ def verify(token: str, keys: KeySource, expect: TokenProfile, now: float, memo: 
         memo.add(head, header)
     payload = decode_segment(body)
     claims = read_json(payload)
-    check_claim_types(claims)
     check_required(claims, expect.required)
-    check_issuer(claims, expect.issuer)
-    audience = check_audience(claims, expect.audience)
-    check_times(claims, expect, now)
-    return VerifiedToken(
-        typ=header.typ,
-        kid=header.kid,
-        key_version=keys.version,
-        issuer=expect.issuer,
-        audience=audience,
-        expires_at=claims["exp"],
-        subject=claims.get("sub", ""),
-        issued_at=claims.get("iat"),
-        not_before=claims.get("nbf"),
-        token_id=claims.get("jti", ""),
-        client_id=claims.get("client_id", ""),
-        session_id=claims.get("sid", ""),
-        epoch=claims.get("epoch", 0),
-        scope=claims.get("scope", ""),
-        payload=payload,
-    )
+    registered = check_claim_types(claims, payload)
+    check_issuer(registered, expect.issuer)
+    audience = check_audience(registered, expect.audience)
+    check_times(registered, expect, now)
+    return VerifiedToken(header.typ, header.kid, keys.version, audience, payload, registered)
 
 
 def verify_signature(token: str, key: VerificationKey, max_bytes: int = 65536) -> bytes:
@@ -153,11 +135,11 @@ def check_size_and_alphabet(token: str, max_bytes: int) -> bytes:
 
 def split_segments(data: bytes) -> tuple[bytes, bytes, bytes, bytes]:
     """Exactly three segments: JSON serialisation, JWE and trailing text are refused here."""
-    signed, _, tail = data.rpartition(b".")
-    head, dot, body = signed.partition(b".")
-    if not dot or b"." in body:
+    segments = data.split(b".", 3)
+    if len(segments) != 3:
         raise InvalidToken(Reason.MALFORMED)
-    return head, body, tail, signed
+    head, body, tail = segments
+    return head, body, tail, data[: len(head) + 1 + len(body)]
 
 
 def decode_segment(segment: bytes) -> bytes:
@@ -241,71 +223,28 @@ def check_signature(key: VerificationKey, signed: bytes, tail: bytes) -> None:
 # ---- the claims -----------------------------------------------------------------------------------------
 
 
+def check_claim_types(claims: dict[str, Any], payload: bytes) -> RegisteredClaims:
+    """Every registered claim has its registered form, and no text could break a log line or end a C string."""
+    try:
+        registered = msgspec.convert(claims, RegisteredClaims)
+    except msgspec.ValidationError:
+        raise InvalidToken(Reason.CLAIM) from None
+    # JSON has control characters only as escapes, or beyond ASCII: without either there is none to look for.
+    may_hide = b"\\" in payload or b"\x7f" in payload or not payload.isascii()
+    if may_hide and any(map(_has_controls, msgspec.structs.astuple(registered))):
+        raise InvalidToken(Reason.CLAIM)
+    return registered
+
+
 def is_text(value: object) -> TypeGuard[str]:
-    """A text that is not empty, not huge, and cannot break a log line or end a C string."""
-    if type(value) is not str or not 0 < len(value) <= MAX_TEXT:
-        return False
-    # isprintable is quick but refuses harmless joiners; only what it refuses is searched.
-    return value.isprintable() or _CONTROLS.search(value) is None
+    """A text that is not empty, not huge, and has no control characters."""
+    return type(value) is str and 0 < len(value) <= MAX_TEXT and not _has_controls(value)
 
 
-def is_scope(value: object) -> bool:
-    """Scopes are one text, parted by spaces (RFC 6749, 3.3); an empty one grants nothing."""
-    return value == "" or is_text(value)
-
-
-def is_texts(value: object) -> bool:
-    """A list of texts."""
-    return type(value) is list and all(map(is_text, value))  # pyright: ignore[reportUnknownArgumentType]
-
-
-def is_audience(value: object) -> bool:
-    """One text, or a list of at least one (RFC 7519, 4.1.3)."""
-    return is_text(value) or (is_texts(value) and value != [])
-
-
-def is_instant(value: object) -> bool:
-    """Seconds since 1970: a number (True is none), finite, not before 1970, and exact as a double."""
-    return (type(value) is int or type(value) is float) and 0 <= value < MAX_INSTANT
-
-
-def is_counter(value: object) -> bool:
-    """A whole number from zero up."""
-    return type(value) is int and 0 <= value < MAX_INSTANT
-
-
-def is_object(value: object) -> bool:
-    """A JSON object."""
-    return type(value) is dict
-
-
-CLAIMS: dict[str, Callable[[object], bool]] = {
-    "iss": is_text,
-    "sub": is_text,
-    "aud": is_audience,
-    "exp": is_instant,
-    "nbf": is_instant,
-    "iat": is_instant,
-    "jti": is_text,
-    "client_id": is_text,
-    "sid": is_text,
-    "epoch": is_counter,
-    "scope": is_scope,
-    "roles": is_texts,
-    "permissions": is_texts,
-    "auth_time": is_instant,
-    "acr": is_text,
-    "amr": is_texts,
-    "cnf": is_object,
-}
-
-
-def check_claim_types(claims: dict[str, Any]) -> None:
-    """A registered claim that is there has its registered form, whether or not anybody asks for it."""
-    for name, value in claims.items():
-        well_formed = CLAIMS.get(name)
-        if well_formed is not None and not well_formed(value):
-            raise InvalidToken(Reason.CLAIM)
+def _has_controls(value: object) -> bool:
+    if type(value) is str:
+        return _CONTROLS.search(value) is not None
+    return type(value) is list and any(map(_has_controls, value))  # pyright: ignore[reportUnknownArgumentType]
 
 
 def check_required(claims: dict[str, Any], required: frozenset[str]) -> None:
@@ -314,58 +253,55 @@ def check_required(claims: dict[str, Any], required: frozenset[str]) -> None:
         raise InvalidToken(Reason.MISSING_CLAIM)
 
 
-def check_issuer(claims: dict[str, Any], issuer: str) -> None:
+def check_issuer(claims: RegisteredClaims, issuer: str) -> None:
     """Equal as texts: no prefix, no missing slash, no other case."""
-    if claims.get("iss") != issuer:
+    if claims.iss != issuer:
         raise InvalidToken(Reason.ISSUER)
 
 
-def check_audience(claims: dict[str, Any], audience: frozenset[str]) -> tuple[str, ...]:
+def check_audience(claims: RegisteredClaims, audience: frozenset[str]) -> tuple[str, ...]:
     """At least one of the token's audiences is one of ours."""
-    named = claims.get("aud", ())
-    names: tuple[str, ...] = (named,) if type(named) is str else tuple(named)
+    named = claims.aud
+    names = (named,) if isinstance(named, str) else tuple(named)
     if audience.isdisjoint(names):
         raise InvalidToken(Reason.AUDIENCE)
     return names
 
 
-def check_times(claims: dict[str, Any], expect: TokenProfile, now: float) -> None:
+def check_times(claims: RegisteredClaims, expect: TokenProfile, now: float) -> None:
     """`nbf` and `iat` are past, `exp` is not, and the span between is no longer than allowed."""
-    leeway = expect.leeway_seconds
-    expires: float = claims["exp"]
-    issued: float = claims.get("iat", now)
+    leeway, expires, issued, begins = expect.leeway_seconds, claims.exp, claims.iat, claims.nbf
     if now >= expires + leeway:
         raise InvalidToken(Reason.EXPIRED)
-    if claims.get("nbf", 0) > now + leeway or issued > now + leeway:
+    if begins is not UNSET and begins > now + leeway:
         raise InvalidToken(Reason.NOT_YET_VALID)
-    if expires <= issued and "iat" in claims:
+    if issued is UNSET:
+        # The remaining time is bounded instead, with the leeway by which the issuer's clock may differ.
+        if expires - now > expect.max_lifetime_seconds + leeway:
+            raise InvalidToken(Reason.LIFETIME)
+        if expect.max_age is not None:
+            raise InvalidToken(Reason.MISSING_CLAIM)
+        return
+    if issued > now + leeway:
+        raise InvalidToken(Reason.NOT_YET_VALID)
+    if not 0 < expires - issued <= expect.max_lifetime_seconds:
         raise InvalidToken(Reason.LIFETIME)
-    # Without `iat` the remaining time is bounded instead, with the leeway that the issuer's clock may differ.
-    if expires - issued > expect.max_lifetime_seconds + (0.0 if "iat" in claims else leeway):
-        raise InvalidToken(Reason.LIFETIME)
-    if expect.max_age is not None:
-        _check_age(claims, expect.max_age.total_seconds() + leeway, now)
-
-
-def _check_age(claims: dict[str, Any], limit: float, now: float) -> None:
-    if "iat" not in claims:
-        raise InvalidToken(Reason.MISSING_CLAIM)
-    if now - claims["iat"] > limit:
+    if expect.max_age is not None and now - issued > expect.max_age.total_seconds() + leeway:
         raise InvalidToken(Reason.EXPIRED)
 
 
-def check_claims_to_sign(claims: dict[str, Any], profile: TokenProfile, now: float) -> None:
+def check_claims_to_sign(claims: dict[str, Any], payload: bytes, profile: TokenProfile, now: float) -> None:
     """The same checks before signing: what is issued is what will be accepted.
 
     Raises:
         ValueError: naming the check that the claims would fail.
     """
     try:
-        check_claim_types(claims)
         check_required(claims, profile.required)
-        check_issuer(claims, profile.issuer)
-        check_audience(claims, profile.audience)
-        check_times(claims, profile, now)
+        registered = check_claim_types(claims, payload)
+        check_issuer(registered, profile.issuer)
+        check_audience(registered, profile.audience)
+        check_times(registered, profile, now)
     except InvalidToken as exc:
         _explain(exc)
 

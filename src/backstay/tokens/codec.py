@@ -102,8 +102,9 @@ class JwtCodec:
 
     def _body(self, claims: Mapping[str, object], profile: TokenProfile) -> bytes:
         members = dict(claims)
-        checks.check_claims_to_sign(members, profile, self._clock.now().timestamp())
-        return base64url.encode(dump_object(members))
+        payload = dump_object(members)
+        checks.check_claims_to_sign(members, payload, profile, self._clock.now().timestamp())
+        return base64url.encode(payload)
 
     def _head(self, kid: str, alg: str, typ: str) -> bytes:
         head = self._heads.get((kid, alg, typ))

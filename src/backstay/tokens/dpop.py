@@ -27,6 +27,7 @@ MAX_PROOF = 4096
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 _HEADER = frozenset({"typ", "alg", "jwk"})
+_REQUIRED = frozenset({"jti", "htm", "htu", "iat"})
 _NONCE = re.compile(r"(?P<time>[0-9]{1,12})\.(?P<mac>[A-Za-z0-9_-]{43})", re.ASCII)
 
 
@@ -59,9 +60,11 @@ def read_proof(
     head, body, tail, signed = checks.split_segments(data)
     key = _embedded_key(head)
     checks.check_signature(key, signed, tail)
-    claims = checks.read_json(checks.decode_segment(body))
-    checks.check_claim_types(claims)
-    checks.check_required(claims | {"exp": 0}, frozenset({"jti", "htm", "htu", "iat"}))
+    payload = checks.decode_segment(body)
+    claims = checks.read_json(payload)
+    if not claims.keys() >= _REQUIRED:
+        raise InvalidToken(Reason.MISSING_CLAIM)
+    checks.check_claim_types(claims, payload)
     if claims["htm"] != method or not _same_target(claims["htu"], url):
         raise InvalidToken(Reason.PROOF)
     if claims["iat"] > now + leeway:
