@@ -82,19 +82,30 @@ def verify(token: str, keys: KeySource, expect: TokenProfile, now: float, memo: 
     """
     data = check_size_and_alphabet(token, expect.max_bytes)
     head, body, tail, signed = split_segments(data)
-    known = memo.get(head)
-    header = known or read_header(head)
-    check_type(header, expect.typ)
-    key = find_key(header, keys)
-    check_algorithm(header, key)
-    check_signature(key, signed, tail)
-    if known is None:
-        memo.add(head, header)
-    payload = decode_segment(body)
-    claims = read_json(payload)
+    try:
+        known = memo.get(head)
+        header = known or read_header(head)
+        if header.typ != expect.typ:  # an ID token or a proof is no access token (RFC 8725, 3.11)
+            raise InvalidToken(Reason.TYPE)
+        key = keys.verification_key(header.kid)  # compared, never interpreted; no other key is tried
+        if key is None:
+            raise InvalidToken(Reason.UNKNOWN_KEY)
+        if header.alg not in key.accepts:  # the key says which algorithm; the header may only agree
+            raise InvalidToken(Reason.ALGORITHM)
+        if not key.verify(signed, base64url.decode(tail)):  # over the very text that was received
+            raise InvalidToken(Reason.SIGNATURE)
+        if known is None:
+            memo.add(head, header)
+        payload = base64url.decode(body)
+        claims = parse_object(payload)
+    except base64url.NotBase64Url:
+        raise InvalidToken(Reason.ENCODING) from None
+    except NotStrictJson:
+        raise InvalidToken(Reason.JSON) from None
     check_required(claims, expect.required)
     registered = check_claim_types(claims, payload)
-    check_issuer(registered, expect.issuer)
+    if registered.iss != expect.issuer:  # equal as texts: no prefix, no missing slash, no other case
+        raise InvalidToken(Reason.ISSUER)
     audience = check_audience(registered, expect.audience)
     check_times(registered, expect, now)
     return VerifiedToken(header.typ, header.kid, keys.version, audience, payload, registered)
@@ -194,20 +205,6 @@ def normal_type(typ: str) -> str:
     return typ.lower().removeprefix("application/")
 
 
-def check_type(header: Header, typ: str) -> None:
-    """An ID token, a refresh token or a proof is not an access token (RFC 8725, 3.11)."""
-    if header.typ != typ:
-        raise InvalidToken(Reason.TYPE)
-
-
-def find_key(header: Header, keys: KeySource) -> VerificationKey:
-    """`kid` is compared, never interpreted; without a match no other key is tried."""
-    key = keys.verification_key(header.kid)
-    if key is None:
-        raise InvalidToken(Reason.UNKNOWN_KEY)
-    return key
-
-
 def check_algorithm(header: Header, key: VerificationKey) -> None:
     """The key says which algorithm; the header may only agree."""
     if header.alg not in key.accepts:
@@ -253,16 +250,10 @@ def check_required(claims: dict[str, Any], required: frozenset[str]) -> None:
         raise InvalidToken(Reason.MISSING_CLAIM)
 
 
-def check_issuer(claims: RegisteredClaims, issuer: str) -> None:
-    """Equal as texts: no prefix, no missing slash, no other case."""
-    if claims.iss != issuer:
-        raise InvalidToken(Reason.ISSUER)
-
-
 def check_audience(claims: RegisteredClaims, audience: frozenset[str]) -> tuple[str, ...]:
     """At least one of the token's audiences is one of ours."""
     named = claims.aud
-    names = (named,) if isinstance(named, str) else tuple(named)
+    names = (named,) if type(named) is str else tuple(named)
     if audience.isdisjoint(names):
         raise InvalidToken(Reason.AUDIENCE)
     return names
@@ -299,7 +290,8 @@ def check_claims_to_sign(claims: dict[str, Any], payload: bytes, profile: TokenP
     try:
         check_required(claims, profile.required)
         registered = check_claim_types(claims, payload)
-        check_issuer(registered, profile.issuer)
+        if registered.iss != profile.issuer:
+            raise InvalidToken(Reason.ISSUER)
         check_audience(registered, profile.audience)
         check_times(registered, profile, now)
     except InvalidToken as exc:

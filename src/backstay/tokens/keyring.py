@@ -84,6 +84,7 @@ class KeyRing:
         self._clock = clock or SystemClock()
         self._version = 0
         self._by_kid: dict[str, RingKey] = {}
+        self._signing: tuple[VerificationKey | None, datetime, datetime | None] = (None, _EPOCH, None)
         self.replace(entries)
 
     @property
@@ -105,6 +106,7 @@ class KeyRing:
         if len({entry.key.public_jwk is None for entry in ring}) > 1:
             raise KeyRejected("a ring holds symmetric or asymmetric keys, not both")
         self._by_kid = by_kid
+        self._signing = (None, _EPOCH, None)
         self._version += 1
 
     def rotate(self, key: VerificationKey, /, *, publish_for: timedelta, keep_for: timedelta) -> None:
@@ -129,10 +131,18 @@ class KeyRing:
             NotConfiguredError: none is active.
         """
         now = self._clock.now()
+        key, since, until = self._signing
+        if key is not None and since <= now and (until is None or now < until):
+            return key
         active = [entry for entry in self._by_kid.values() if entry.stage(now) is Stage.ACTIVE]
         if not active:
             raise NotConfiguredError("no key of the ring is active: add one, or look at signs_from")
-        return max(active, key=lambda entry: entry.signs_from).key
+        chosen = max(active, key=lambda entry: entry.signs_from)
+        # It signs until its own end, or until a later one begins.
+        later = [entry.signs_from for entry in self._by_kid.values() if entry.signs_from > now]
+        ends = [until for until in (chosen.signs_until, *later) if until is not None]
+        self._signing = (chosen.key, now, min(ends, default=None))
+        return chosen.key
 
     async def ensure(self, kid: str, /) -> None:
         """Nothing to do: this ring knows all its keys."""
