@@ -48,6 +48,8 @@ which knows nothing of backstay still handles it sensibly::
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 
 class BackstayError(Exception):
     """The root: ``except BackstayError`` catches everything that backstay raises on purpose."""
@@ -153,8 +155,51 @@ class TokenError(BackstayError):
     """The root of what the token package raises. Never carries a token or a key."""
 
 
+class TokenReason(StrEnum):
+    """Why a token was not accepted: for logs, events and tests, never for whoever presented it."""
+
+    TOO_LARGE = "too_large"
+    MALFORMED = "malformed"
+    ENCODING = "encoding"
+    JSON = "json"
+    HEADER = "header"
+    CRITICAL = "critical"
+    ALGORITHM = "algorithm"
+    TYPE = "type"
+    UNKNOWN_KEY = "unknown_key"
+    SIGNATURE = "signature"
+    DECRYPTION = "decryption"
+    CLAIM = "claim"
+    MISSING_CLAIM = "missing_claim"
+    ISSUER = "issuer"
+    AUDIENCE = "audience"
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not_yet_valid"
+    LIFETIME = "lifetime"
+    REVOKED = "revoked"
+    REUSED = "reused"
+    UNKNOWN_SESSION = "unknown_session"
+    WRONG_CLIENT = "wrong_client"
+    USER_DISABLED = "user_disabled"
+    SCOPE = "scope"
+    BINDING = "binding"
+    PROOF = "proof"
+    REPLAYED = "replayed"
+
+
 class InvalidToken(TokenError, ValueError):
     """A token that is not accepted. One public text for all; `reason` is for logs and tests."""
+
+    def __init__(self, reason: TokenReason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        # The same for every reason: a text that tells an attacker which check failed is an oracle.
+        return "the token is not accepted"
+
+    def __repr__(self) -> str:
+        return f"InvalidToken({self.reason})"
 
 
 class InsufficientPermission(TokenError, PermissionError):

@@ -1,0 +1,302 @@
+"""Every check between a text and a `VerifiedToken`, in the order in which it runs.
+
+Read `verify` first: it is the list. Nothing in the payload is looked at before the signature over it has been
+checked, nothing in the header chooses how it is checked beyond an exact look-up of `kid`, and whatever is
+wrong with a token leaves as `InvalidToken` with one of the reasons below. Pure and synchronous: it takes the
+time as an argument and never waits.
+
+Rules and their sources: RFC 7515 (JWS), RFC 7519 (JWT), RFC 8725 (best practices), RFC 9068 (access tokens).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NoReturn, TypeGuard
+
+import msgspec
+from msgspec import UNSET
+
+from backstay.errors import InvalidToken
+from backstay.errors import TokenReason as Reason
+
+from . import base64url
+from .claims import MAX_TEXT, RegisteredClaims, TokenProfile, VerifiedToken
+from .json import NotStrictJson, parse_object
+from .protocol import KeySource, VerificationKey
+
+MAX_HEADER = 2048
+
+# Exact spellings. "none" is absent, and so is every algorithm without integrity.
+ALGORITHMS = frozenset(
+    (
+        *("HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+        *("ES256", "ES384", "ES512", "ES256K", "EdDSA", "Ed25519", "Ed448"),
+    )
+)
+# Members that say where to find a key (an attacker's), or that belong to another serialisation or to JWE.
+FORBIDDEN = frozenset(
+    (
+        *("jku", "jwk", "x5u", "x5c", "cty", "b64", "payload", "signatures", "protected"),
+        *("zip", "enc", "epk", "apu", "apv", "iv", "tag", "p2s", "p2c"),
+    )
+)
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+class Header(msgspec.Struct, frozen=True, gc=False):
+    """A header that passed its table."""
+
+    alg: str
+    kid: str
+    typ: str
+
+
+class HeaderMemo:
+    """Headers of tokens whose signature was good, by their exact text: an issuer has only a few.
+
+    Filled after verification only, so that nobody without a key can grow or flush it.
+    """
+
+    __slots__ = ("_known",)
+    _LIMIT = 256
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, Header] = {}
+
+    def get(self, segment: bytes, /) -> Header | None:
+        """The header that this text stands for, if it has been seen on a good token."""
+        return self._known.get(segment)
+
+    def add(self, segment: bytes, header: Header, /) -> None:
+        """Remember the header of a token whose signature has just been checked."""
+        if len(self._known) >= self._LIMIT:
+            self._known.clear()
+        self._known[segment] = header
+
+
+def verify(token: str, keys: KeySource, expect: TokenProfile, now: float, memo: HeaderMemo) -> VerifiedToken:
+    """Check a token against a profile, at a Unix time.
+
+    Raises:
+        InvalidToken: the token is not accepted. Nothing else is raised, whatever the token is.
+    """
+    data = check_size_and_alphabet(token, expect.max_bytes)
+    head, body, tail, signed = split_segments(data)
+    try:
+        known = memo.get(head)
+        header = known or read_header(head)
+        if header.typ != expect.typ:  # an ID token or a proof is no access token (RFC 8725, 3.11)
+            raise InvalidToken(Reason.TYPE)
+        key = keys.verification_key(header.kid)  # compared, never interpreted; no other key is tried
+        if key is None:
+            raise InvalidToken(Reason.UNKNOWN_KEY)
+        if header.alg not in key.accepts:  # the key says which algorithm; the header may only agree
+            raise InvalidToken(Reason.ALGORITHM)
+        if not key.verify(signed, base64url.decode(tail)):  # over the very text that was received
+            raise InvalidToken(Reason.SIGNATURE)
+        if known is None:
+            memo.add(head, header)
+        payload = base64url.decode(body)
+        claims = parse_object(payload)
+    except base64url.NotBase64Url:
+        raise InvalidToken(Reason.ENCODING) from None
+    except NotStrictJson:
+        raise InvalidToken(Reason.JSON) from None
+    check_required(claims, expect.required)
+    registered = check_claim_types(claims, payload)
+    if registered.iss != expect.issuer:  # equal as texts: no prefix, no missing slash, no other case
+        raise InvalidToken(Reason.ISSUER)
+    audience = check_audience(registered, expect.audience)
+    check_times(registered, expect, now)
+    return VerifiedToken(header.typ, header.kid, keys.version, audience, payload, registered)
+
+
+def verify_signature(token: str, key: VerificationKey, max_bytes: int = 65536) -> bytes:
+    """Check a compact JWS under one key and return its payload, whatever that is.
+
+    For signed texts that are not access tokens. A `kid` in the header must be this key's; it may be absent.
+
+    Raises:
+        InvalidToken: the text is not a JWS of that key.
+    """
+    data = check_size_and_alphabet(token, max_bytes)
+    head, body, tail, signed = split_segments(data)
+    members = read_header_members(head)
+    if members.get("kid", key.kid) != key.kid:
+        raise InvalidToken(Reason.UNKNOWN_KEY)
+    check_algorithm(Header(members["alg"], key.kid, ""), key)
+    check_signature(key, signed, tail)
+    return decode_segment(body)
+
+
+# ---- the text -------------------------------------------------------------------------------------------
+
+
+def check_size_and_alphabet(token: str, max_bytes: int) -> bytes:
+    """First of all the size, so that no later step works on more than `max_bytes` characters."""
+    if not isinstance(token, str):  # pyright: ignore[reportUnnecessaryIsInstance] - callers pass raw headers
+        raise InvalidToken(Reason.MALFORMED)
+    if len(token) > max_bytes:
+        raise InvalidToken(Reason.TOO_LARGE)
+    try:
+        return token.encode("ascii")
+    except UnicodeEncodeError:
+        raise InvalidToken(Reason.MALFORMED) from None
+
+
+def split_segments(data: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+    """Exactly three segments: JSON serialisation, JWE and trailing text are refused here."""
+    segments = data.split(b".", 3)
+    if len(segments) != 3:
+        raise InvalidToken(Reason.MALFORMED)
+    head, body, tail = segments
+    return head, body, tail, data[: len(head) + 1 + len(body)]
+
+
+def decode_segment(segment: bytes) -> bytes:
+    """Canonical base64url without padding."""
+    try:
+        return base64url.decode(segment)
+    except base64url.NotBase64Url:
+        raise InvalidToken(Reason.ENCODING) from None
+
+
+def read_json(raw: bytes) -> dict[str, Any]:
+    """One JSON object in UTF-8: no BOM, no duplicates, no NaN, no deep nesting, no lone surrogates."""
+    try:
+        return parse_object(raw)
+    except NotStrictJson:
+        raise InvalidToken(Reason.JSON) from None
+
+
+# ---- the header -----------------------------------------------------------------------------------------
+
+
+def read_header(segment: bytes) -> Header:
+    """The header by its table: `alg`, `kid` and `typ` are there and are texts; nothing forbidden is."""
+    members = read_header_members(segment)
+    kid = members.get("kid")
+    typ = members.get("typ")
+    if not is_text(kid):
+        raise InvalidToken(Reason.UNKNOWN_KEY)
+    if not is_text(typ):
+        raise InvalidToken(Reason.TYPE)
+    return Header(members["alg"], kid, normal_type(typ))
+
+
+def read_header_members(segment: bytes) -> dict[str, Any]:
+    """What holds for every header, with or without `kid` and `typ`."""
+    if len(segment) > MAX_HEADER:
+        raise InvalidToken(Reason.TOO_LARGE)
+    members = read_json(decode_segment(segment))
+    # No extension is understood here, so that any `crit` makes the token invalid (RFC 7515, 4.1.11).
+    if "crit" in members:
+        raise InvalidToken(Reason.CRITICAL)
+    if not FORBIDDEN.isdisjoint(members):
+        raise InvalidToken(Reason.HEADER)
+    alg = members.get("alg")
+    if type(alg) is not str or alg not in ALGORITHMS:
+        raise InvalidToken(Reason.ALGORITHM)
+    return members
+
+
+def normal_type(typ: str) -> str:
+    """A media type as RFC 7515, 4.1.9 compares it: without case and without ``application/``."""
+    return typ.lower().removeprefix("application/")
+
+
+def check_algorithm(header: Header, key: VerificationKey) -> None:
+    """The key says which algorithm; the header may only agree."""
+    if header.alg not in key.accepts:
+        raise InvalidToken(Reason.ALGORITHM)
+
+
+def check_signature(key: VerificationKey, signed: bytes, tail: bytes) -> None:
+    """Over the very text that was received."""
+    if not key.verify(signed, decode_segment(tail)):
+        raise InvalidToken(Reason.SIGNATURE)
+
+
+# ---- the claims -----------------------------------------------------------------------------------------
+
+
+def check_claim_types(claims: dict[str, Any], payload: bytes) -> RegisteredClaims:
+    """Every registered claim has its registered form, and no text could break a log line or end a C string."""
+    try:
+        registered = msgspec.convert(claims, RegisteredClaims)
+    except msgspec.ValidationError:
+        raise InvalidToken(Reason.CLAIM) from None
+    # JSON has control characters only as escapes, or beyond ASCII: without either there is none to look for.
+    may_hide = b"\\" in payload or b"\x7f" in payload or not payload.isascii()
+    if may_hide and any(map(_has_controls, msgspec.structs.astuple(registered))):
+        raise InvalidToken(Reason.CLAIM)
+    return registered
+
+
+def is_text(value: object) -> TypeGuard[str]:
+    """A text that is not empty, not huge, and has no control characters."""
+    return type(value) is str and 0 < len(value) <= MAX_TEXT and not _has_controls(value)
+
+
+def _has_controls(value: object) -> bool:
+    if type(value) is str:
+        return _CONTROLS.search(value) is not None
+    return type(value) is list and any(map(_has_controls, value))  # pyright: ignore[reportUnknownArgumentType]
+
+
+def check_required(claims: dict[str, Any], required: frozenset[str]) -> None:
+    """All that the profile requires; `exp` always, so that no token is for ever."""
+    if not required <= claims.keys() or "exp" not in claims:
+        raise InvalidToken(Reason.MISSING_CLAIM)
+
+
+def check_audience(claims: RegisteredClaims, audience: frozenset[str]) -> tuple[str, ...]:
+    """At least one of the token's audiences is one of ours."""
+    named = claims.aud
+    names = (named,) if type(named) is str else tuple(named)
+    if audience.isdisjoint(names):
+        raise InvalidToken(Reason.AUDIENCE)
+    return names
+
+
+def check_times(claims: RegisteredClaims, expect: TokenProfile, now: float) -> None:
+    """`nbf` and `iat` are past, `exp` is not, and the span between is no longer than allowed."""
+    leeway, expires, issued, begins = expect.leeway_seconds, claims.exp, claims.iat, claims.nbf
+    if now >= expires + leeway:
+        raise InvalidToken(Reason.EXPIRED)
+    if begins is not UNSET and begins > now + leeway:
+        raise InvalidToken(Reason.NOT_YET_VALID)
+    if issued is UNSET:
+        # The remaining time is bounded instead, with the leeway by which the issuer's clock may differ.
+        if expires - now > expect.max_lifetime_seconds + leeway:
+            raise InvalidToken(Reason.LIFETIME)
+        if expect.max_age is not None:
+            raise InvalidToken(Reason.MISSING_CLAIM)
+        return
+    if issued > now + leeway:
+        raise InvalidToken(Reason.NOT_YET_VALID)
+    if not 0 < expires - issued <= expect.max_lifetime_seconds:
+        raise InvalidToken(Reason.LIFETIME)
+    if expect.max_age is not None and now - issued > expect.max_age.total_seconds() + leeway:
+        raise InvalidToken(Reason.EXPIRED)
+
+
+def check_claims_to_sign(claims: dict[str, Any], payload: bytes, profile: TokenProfile, now: float) -> None:
+    """The same checks before signing: what is issued is what will be accepted.
+
+    Raises:
+        ValueError: naming the check that the claims would fail.
+    """
+    try:
+        check_required(claims, profile.required)
+        registered = check_claim_types(claims, payload)
+        if registered.iss != profile.issuer:
+            raise InvalidToken(Reason.ISSUER)
+        check_audience(registered, profile.audience)
+        check_times(registered, profile, now)
+    except InvalidToken as exc:
+        _explain(exc)
+
+
+def _explain(exc: InvalidToken) -> NoReturn:
+    raise ValueError(f"these claims would be refused when presented ({exc.reason}); correct them") from None

@@ -1,0 +1,166 @@
+"""What a token says, and what a purpose demands of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from .json import parse_object
+
+# RFC 9068, section 2.2: what an access token must have.
+ACCESS_CLAIMS = frozenset({"iss", "aud", "sub", "client_id", "iat", "exp", "jti"})
+
+
+MAX_TEXT = 1024
+MAX_NUMBER = 2**53  # beyond it, a double no longer counts one by one
+
+Text = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
+# Seconds since 1970: a number (True is none, and neither is NaN), not before 1970.
+Instant = Annotated[int, Meta(ge=0, lt=MAX_NUMBER)] | Annotated[float, Meta(ge=0, lt=float(MAX_NUMBER))]
+Counter = Annotated[int, Meta(ge=0, lt=MAX_NUMBER)]
+
+
+class RegisteredClaims(msgspec.Struct, frozen=True, gc=False):
+    """The claims that have a registered form, and that form: the table by which they are checked.
+
+    A claim that is there must have its form whether or not anybody asks for it; ``null`` is no form. The
+    sources: RFC 7519 4.1, RFC 8693 4.2, RFC 9068 2.2, RFC 7800 3.1; `sid` is OpenID Connect's, `epoch` ours.
+    """
+
+    iss: Text = ""
+    sub: Text = ""
+    aud: Text | Annotated[list[Text], Meta(min_length=1)] = ""
+    exp: Instant = 0
+    nbf: Instant | UnsetType = UNSET
+    iat: Instant | UnsetType = UNSET
+    jti: Text = ""
+    client_id: Text = ""
+    sid: Text = ""
+    epoch: Counter = 0
+    scope: Annotated[str, Meta(max_length=MAX_TEXT)] = ""
+    roles: list[Text] | UnsetType = UNSET
+    permissions: list[Text] | UnsetType = UNSET
+    auth_time: Instant | UnsetType = UNSET
+    acr: Text = ""
+    amr: list[Text] | UnsetType = UNSET
+    cnf: dict[str, Any] | UnsetType = UNSET
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenProfile:
+    """Everything that one purpose demands of a token. Made once, at start; never assembled at a call site."""
+
+    typ: str
+    issuer: str
+    audience: frozenset[str]
+    leeway: timedelta = timedelta(seconds=30)
+    max_lifetime: timedelta = timedelta(hours=1)
+    required: frozenset[str] = ACCESS_CLAIMS
+    max_bytes: int = 8192
+    max_age: timedelta | None = None
+    leeway_seconds: float = field(init=False, repr=False, compare=False, default=0.0)
+    max_lifetime_seconds: float = field(init=False, repr=False, compare=False, default=0.0)
+
+    def __post_init__(self) -> None:
+        if not self.typ or self.typ != self.typ.lower() or self.typ.startswith("application/"):
+            raise ValueError("typ is a lower-case media type without 'application/', such as 'at+jwt'")
+        if not self.issuer or not self.audience or "" in self.audience:
+            raise ValueError("a profile names its issuer and at least one audience")
+        if not timedelta(0) <= self.leeway <= timedelta(minutes=5):
+            raise ValueError("leeway is between zero and five minutes")
+        if self.max_lifetime <= timedelta(0) or self.max_bytes < 64:
+            raise ValueError("max_lifetime and max_bytes must leave room for a token")
+        # Read on every request; a timedelta would be turned into seconds each time.
+        object.__setattr__(self, "leeway_seconds", self.leeway.total_seconds())
+        object.__setattr__(self, "max_lifetime_seconds", self.max_lifetime.total_seconds())
+
+    @classmethod
+    def access(
+        cls, *, issuer: str, audience: str | Iterable[str], leeway: timedelta = timedelta(seconds=30)
+    ) -> TokenProfile:
+        """The profile of RFC 9068 access tokens: ``at+jwt``, all seven claims, at most an hour."""
+        names = frozenset([audience] if isinstance(audience, str) else audience)
+        return cls(typ="at+jwt", issuer=issuer, audience=names, leeway=leeway)
+
+
+class VerifiedToken(msgspec.Struct, frozen=True, gc=False):
+    """A token that passed every check of its profile. Immutable, and holds no signature.
+
+    A struct and not a dataclass: one is made per request, and a frozen dataclass costs more than its MAC.
+    """
+
+    typ: str
+    kid: str
+    key_version: int
+    audience: tuple[str, ...]
+    payload: bytes
+    registered: RegisteredClaims
+
+    def __repr__(self) -> str:
+        return f"VerifiedToken(typ={self.typ!r}, kid={self.kid!r}, expires_at={self.expires_at!r})"
+
+    @property
+    def claims(self) -> dict[str, Any]:
+        """All claims, decoded anew at each call: changing the answer changes no other request's."""
+        return parse_object(self.payload)
+
+    @property
+    def issuer(self) -> str:
+        """`iss`."""
+        return self.registered.iss
+
+    @property
+    def subject(self) -> str:
+        """`sub`; with the issuer, who the bearer is. Empty if the profile does not require it."""
+        return self.registered.sub
+
+    @property
+    def client_id(self) -> str:
+        """`client_id`, or empty."""
+        return self.registered.client_id
+
+    @property
+    def token_id(self) -> str:
+        """`jti`, or empty."""
+        return self.registered.jti
+
+    @property
+    def session_id(self) -> str:
+        """`sid`: the session that the token belongs to, or empty."""
+        return self.registered.sid
+
+    @property
+    def epoch(self) -> int:
+        """`epoch`: the user's counter at the time of issue."""
+        return self.registered.epoch
+
+    @property
+    def expires_at(self) -> float:
+        """`exp`, a Unix time."""
+        return self.registered.exp
+
+    @property
+    def issued_at(self) -> float | None:
+        """`iat`, a Unix time, or None."""
+        issued = self.registered.iat
+        return None if issued is UNSET else issued
+
+    @property
+    def scope(self) -> str:
+        """`scope` as it stands in the token."""
+        return self.registered.scope
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """The scopes, as a set."""
+        return frozenset(self.scope.split())
+
+    @property
+    def expires(self) -> datetime:
+        """The end of validity, aware and in UTC."""
+        return datetime.fromtimestamp(self.expires_at, UTC)

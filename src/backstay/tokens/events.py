@@ -1,0 +1,85 @@
+"""What the token package tells its listeners. Sessions and fingerprints, never tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+from backstay.errors import TokenReason
+from backstay.events import Event
+
+
+def fingerprint(token: str, /) -> str:
+    """The first 64 bits of the SHA-256: enough to find a token in two logs, useless as a token."""
+    return sha256(token.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenIssued(Event):
+    """A session was opened."""
+
+    user: str
+    session: str
+    client_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRefreshed(Event):
+    """A session went on; `replayed` when a racer or a retry was given the same successor again."""
+
+    user: str
+    session: str
+    generation: int
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshReused(Event):
+    """A refresh token was used by two parties; the session has been revoked. Look at this one."""
+
+    user: str
+    session: str
+    presented_generation: int
+    current_generation: int
+    presented: str
+    current: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRefused(Event):
+    """A token was not accepted. `fingerprint` is of what was presented."""
+
+    reason: TokenReason
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRevoked(Event):
+    """One session was ended before its time."""
+
+    session: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserRevoked(Event):
+    """All sessions of a user were ended, except `kept`."""
+
+    user: str
+    sessions: int
+    kept: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevocationsStale(Event):
+    """The local copy of revocations is `age` seconds old: requests ask the store until it recovers."""
+
+    age: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeySetRefreshed(Event):
+    """A remote key set was fetched (`keys` of it usable), or could not be (`failed`)."""
+
+    url: str
+    keys: int
+    failed: bool

@@ -1,0 +1,248 @@
+"""Token stores on PostgreSQL (13 or newer): each step is one statement, judged by the server's clock."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, Awaitable, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, cast
+
+import anyio
+
+from backstay.errors import MissingExtraError, TokenStoreUnavailable
+
+from .protocol import OpaqueStore, ReplayStore, RevocationLog, SessionStore
+from .sessions import Batch, Kind, NewSession, Opened, Outcome, Revocation, Rotation, Session, TokenIds
+
+try:
+    import asyncpg
+except ImportError as exc:
+    raise MissingExtraError("postgres", "backstay.tokens.postgres") from exc
+
+if TYPE_CHECKING:
+    _Pool = asyncpg.Pool[asyncpg.Record]
+
+_CHANNEL = "backstay_tokens"
+
+
+class PostgresTokenStore:
+    """Sessions, revocations, one-time identifiers and opaque tokens on a pool of connections.
+
+    The tables are found by the pool's ``search_path``; `create_tables` makes them. `horizon` as in
+    `MemoryTokenStore`. Call `prune` now and then. Not promised: news by `read` without `listening`; it is
+    then found when the wait is over.
+    """
+
+    def __init__(self, pool: _Pool, *, horizon: float = 3660.0) -> None:
+        self._pool = pool
+        self._horizon = timedelta(seconds=horizon)
+        self._hint = anyio.Event()
+        self._sql = _queries()
+
+    async def create_tables(self) -> None:
+        """Create what is missing. Safe to repeat, and for several processes at once."""
+        schema = files("backstay.tokens").joinpath("sql", "schema.sql").read_text("utf-8")
+        # IF NOT EXISTS still collides when two processes begin together; the lock lets one go first.
+        locked = f"BEGIN; SELECT pg_advisory_xact_lock(hashtext('{_CHANNEL}')); {schema} COMMIT;"
+        await self._ask(self._pool.execute(locked))
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncGenerator[None]:
+        """Hear of revocations as they are committed, on a connection of its own, while the block runs."""
+        connection = await self._ask(self._pool.acquire())
+        try:
+            await self._ask(connection.add_listener(_CHANNEL, self._heard))
+            yield
+        finally:
+            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                await connection.remove_listener(_CHANNEL, self._heard)
+            await self._pool.release(connection)
+
+    def _heard(self, *_: object) -> None:
+        hint, self._hint = self._hint, anyio.Event()
+        hint.set()
+
+    async def prune(self) -> int:
+        """Drop sessions, revocations and tokens that have ended; the number of rows."""
+        return int(await self._value("prune"))
+
+    # ---- sessions
+
+    async def open_session(self, session: NewSession, /) -> Opened:
+        """Store a new session at generation 0."""
+        row = await self._row(
+            "open",
+            *(session.family, session.user, session.client_id, session.kid, session.device, session.scope),
+            *(session.jkt, session.context, _seconds(session.idle), _seconds(session.absolute)),
+        )
+        return Opened(epoch=row["epoch"], now=row["now"].timestamp())
+
+    async def rotate(
+        self,
+        family: str,
+        generation: int,
+        /,
+        *,
+        client_id: str,
+        jkt: str,
+        kid: str,
+        grace: float,
+        idle: float,
+    ) -> Rotation:
+        """Judge a generation and move on by one; see `SessionStore.rotate`."""
+        row = await self._row(
+            "rotate",
+            *(family, generation, client_id, jkt, kid, _seconds(grace), _seconds(idle), self._horizon),
+        )
+        if row is None:
+            return Rotation(outcome=Outcome.UNKNOWN)
+        return Rotation(
+            outcome=Outcome(row["verdict"]),
+            generation=row["generation"],
+            kid=row["kid"],
+            epoch=row["epoch"],
+            user=row["user_id"],
+            scope=row["scope"],
+            jkt=row["jkt"],
+            context=row["context"],
+            ends_at=row["ends"].timestamp(),
+        )
+
+    async def end_session(
+        self, family: str, /, *, user: str | None = None, client_id: str | None = None
+    ) -> bool:
+        """Revoke one session."""
+        return bool(await self._value("end_session", family, user, client_id, self._horizon))
+
+    async def end_user(self, user: str, /, *, keep: str | None = None) -> int:
+        """Raise the epoch and revoke all sessions but one."""
+        return int(await self._value("end_user", user, keep or "", self._horizon))
+
+    async def sessions(self, user: str, /) -> Sequence[Session]:
+        """The user's live sessions, newest first."""
+        rows = await self._ask(self._pool.fetch(self._sql["sessions"], user))
+        return [_read_session(row) for row in rows]
+
+    # ---- revocations
+
+    async def deny(self, token_id: str, /, *, expires_at: float) -> None:
+        """Deny one token."""
+        await self._value("deny", token_id, datetime.fromtimestamp(expires_at, UTC))
+
+    async def read(self, cursor: str, /, *, wait: float = 0.0) -> Batch:
+        """Entries after the cursor, from the table; a notification only says when to look."""
+        hint = self._hint
+        batch = await self._read(cursor)
+        if batch.entries or wait <= 0:
+            return batch
+        with anyio.move_on_after(wait):
+            await hint.wait()
+        return await self._read(batch.cursor)
+
+    async def _read(self, cursor: str) -> Batch:
+        rows = await self._ask(self._pool.fetch(self._sql["read"], cursor or "0"))
+        entries = tuple(_read_revocation(row) for row in rows if row["kind"] is not None)
+        # A server restored from a backup counts its transactions from further back: begin anew.
+        found = str(rows[0]["cursor"])
+        if cursor and int(found) < int(cursor):
+            return Batch(entries=(), cursor="", reset=True)
+        return Batch(entries=entries, cursor=found)
+
+    async def is_revoked(self, ids: TokenIds, /) -> bool:
+        """Whether anything on record revokes a token with these identifiers."""
+        return bool(await self._value("is_revoked", ids.token_id, ids.session_id, ids.user, ids.epoch))
+
+    # ---- one-time identifiers and opaque tokens
+
+    async def first_use(self, key: str, /, *, ttl: float) -> bool:
+        """Whether this key is new."""
+        return bool(await self._value("first_use", key, _seconds(ttl)))
+
+    async def save(self, digest: bytes, claims: bytes, /, *, ttl: float) -> None:
+        """Keep claims under a digest."""
+        await self._value("save", digest, claims, _seconds(ttl))
+
+    async def find(self, digest: bytes, /) -> bytes | None:
+        """The claims, if there are any."""
+        return cast("bytes | None", await self._value("find", digest))
+
+    async def remove(self, digest: bytes, /) -> bool:
+        """Forget a token."""
+        return bool(await self._value("remove", digest))
+
+    # ---- inside
+
+    async def _row(self, name: str, *args: object) -> Any:
+        return await self._ask(self._pool.fetchrow(self._sql[name], *args))
+
+    async def _value(self, name: str, *args: object) -> Any:
+        return await self._ask(self._pool.fetchval(self._sql[name], *args))
+
+    async def _ask(self, question: Awaitable[Any]) -> Any:
+        try:
+            return await question
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as exc:
+            kind = type(exc).__name__
+            raise TokenStoreUnavailable(f"PostgreSQL did not answer for the tokens: {kind}") from exc
+
+
+@asynccontextmanager
+async def open_postgres_store(
+    dsn: str, *, horizon: float = 3660.0, timeout: float = 5.0, max_size: int = 10
+) -> AsyncGenerator[PostgresTokenStore]:
+    """A store with a pool of its own, its tables made, listening; all closed with the block."""
+    try:
+        pool = await asyncpg.create_pool(
+            dsn, min_size=1, max_size=max_size, timeout=timeout, command_timeout=timeout
+        )
+    except (asyncpg.PostgresError, OSError, TimeoutError) as exc:
+        raise TokenStoreUnavailable(f"PostgreSQL cannot be reached: {type(exc).__name__}") from exc
+    async with pool:
+        store = PostgresTokenStore(pool, horizon=horizon)
+        await store.create_tables()
+        async with store.listening():
+            yield store
+
+
+def _queries() -> dict[str, str]:
+    text = files("backstay.tokens").joinpath("sql", "queries.sql").read_text("utf-8")
+    parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def _seconds(seconds: float) -> timedelta:
+    return timedelta(seconds=seconds)
+
+
+def _read_revocation(row: Any) -> Revocation:
+    return Revocation(
+        kind=Kind(row["kind"]),
+        id=row["id"],
+        expires_at=row["expires"].timestamp(),
+        epoch=row["epoch"],
+        keep=row["keep"],
+        keep_epoch=row["keep_epoch"],
+    )
+
+
+def _read_session(row: Any) -> Session:
+    return Session(
+        family=row["family"],
+        user=row["user_id"],
+        client_id=row["client_id"],
+        device=row["device"],
+        scope=row["scope"],
+        created_at=row["created"].timestamp(),
+        rotated_at=row["rotated"].timestamp(),
+        idle_end=row["idle_end"].timestamp(),
+        absolute_end=row["ends"].timestamp(),
+    )
+
+
+if TYPE_CHECKING:
+    _sessions: type[SessionStore] = PostgresTokenStore
+    _revocations: type[RevocationLog] = PostgresTokenStore
+    _replay: type[ReplayStore] = PostgresTokenStore
+    _opaque: type[OpaqueStore] = PostgresTokenStore

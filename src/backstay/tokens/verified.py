@@ -1,0 +1,69 @@
+"""A memory of tokens that were verified a moment ago, so that the same bearer's next request costs a look-up.
+
+What makes it safe:
+
+1. The key is the SHA-256 of the whole text, and only canonical texts are ever put in: two texts that share a
+   signature share no entry. The text itself is not kept.
+2. Only a token that passed every check gets in. A refused one leaves no trace, so nobody without a key can
+   fill or flush the memory.
+3. A hit skips the signature and the parsing, nothing else: the times, the profile and the presence of the key
+   are checked again, and revocation is asked after a hit as after a miss.
+4. What depends on the request (a proof, a scope decision, the user's row) is not in it.
+5. Entries are bounded in number and in age, and are immutable.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from hashlib import sha256
+
+from .claims import TokenProfile, VerifiedToken
+from .protocol import KeySource
+
+
+class VerifiedCache:
+    """At most `size` verified tokens, each for at most `max_age` seconds. For one codec."""
+
+    def __init__(self, *, size: int = 4096, max_age: float = 60.0) -> None:
+        if size < 1 or not 0 < max_age <= 300:
+            raise ValueError("a cache has room for one token, and an age of at most five minutes")
+        self._size = size
+        self._max_age = max_age
+        self._entries: OrderedDict[bytes, tuple[VerifiedToken, TokenProfile, float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, token: str, keys: KeySource, expect: TokenProfile, now: float) -> VerifiedToken | None:
+        """The token, if it was verified under this very profile and nothing has changed since."""
+        # A text that is too long, or not ASCII, was never put in; hashing it would only cost.
+        if len(token) > expect.max_bytes or not token.isascii():
+            return None
+        digest = sha256(token.encode("ascii")).digest()
+        entry = self._entries.get(digest)
+        if entry is None:
+            return None
+        found, profile, put_at = entry
+        if (
+            profile is not expect
+            or not 0 <= now - put_at <= self._max_age  # below zero: the clock went back
+            or now >= found.expires_at + expect.leeway_seconds
+            or found.key_version != keys.version
+            or keys.verification_key(found.kid) is None
+        ):
+            del self._entries[digest]
+            return None
+        self._entries.move_to_end(digest)
+        return found
+
+    def put(self, token: str, verified: VerifiedToken, expect: TokenProfile, now: float) -> None:
+        """Remember a token that has just passed every check of `expect`."""
+        if expect.max_age is not None:
+            return  # its age would have to be judged again on every hit
+        self._entries[sha256(token.encode("ascii")).digest()] = (verified, expect, now)
+        if len(self._entries) > self._size:
+            self._entries.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._entries.clear()
