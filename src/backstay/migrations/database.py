@@ -26,11 +26,11 @@ class Work:
     """Whether it changes settings of the session, which must not reach the next step."""
 
 
-class Busy(Exception):  # noqa: N818 - an outcome among several, not an error that leaves the package
+class Busy(Exception):
     """The transaction was taken back for a reason that passes: a lock timeout, a deadlock, a serialization failure."""
 
 
-class Rejected(Exception):  # noqa: N818 - see Busy
+class Rejected(Exception):
     """The server refused a statement, or a Python step raised. `offset` counts characters of the work's SQL."""
 
     def __init__(self, message: str, *, code: str = "", offset: int | None = None, hint: str = "") -> None:

@@ -37,7 +37,15 @@ class Directives:
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min)?")
 _SCALE: Final = {"ms": 0.001, "s": 1.0, "min": 60.0, None: 1.0}
-_KNOWN: Final = ("no-transaction", "repeatable", "lock-timeout", "statement-timeout", "phase", "after", "allow")
+_KNOWN: Final = (
+    "no-transaction",
+    "repeatable",
+    "lock-timeout",
+    "statement-timeout",
+    "phase",
+    "after",
+    "allow",
+)
 
 
 def read_directives(text: str, *, name: str, comment: str) -> Directives:
@@ -66,9 +74,13 @@ def _parse(words: str, *, where: str) -> tuple[str, str]:
     if directive == "phase" and value not in tuple(Phase):
         raise InvalidMigration(f"{where}: phase is expand or contract, not {value!r}")
     if directive.endswith("-timeout") and not _DURATION.fullmatch(value):
-        raise InvalidMigration(f"{where}: {directive} takes a duration such as 200ms, 2s or 1min, not {value!r}")
+        raise InvalidMigration(
+            f"{where}: {directive} takes a duration such as 200ms, 2s or 1min, not {value!r}"
+        )
     if directive == "allow" and not all(_allowed(value)):
-        raise InvalidMigration(f"{where}: allow takes a rule and why it is fine here: allow drop-column: unused since 2.3")
+        raise InvalidMigration(
+            f"{where}: allow takes a rule and why it is fine here: allow drop-column: unused since 2.3"
+        )
     if directive == "after" and not value:
         raise InvalidMigration(f"{where}: after takes the id of a migration, such as auth:0003")
     return directive, value

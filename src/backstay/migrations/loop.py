@@ -66,7 +66,14 @@ class StepLoop:
     """Carries out a plan in a session. One object per run."""
 
     def __init__(
-        self, session: Session, *, dialect: str, stamp: HistoryEvent, limits: Limits, clock: Clock, emit: Emitter
+        self,
+        session: Session,
+        *,
+        dialect: str,
+        stamp: HistoryEvent,
+        limits: Limits,
+        clock: Clock,
+        emit: Emitter,
     ) -> None:
         """`stamp` is what all entries of this run have in common."""
         self._session = session
@@ -86,7 +93,9 @@ class StepLoop:
                 outcomes.append(await self._step(effort))
             except (Busy, Rejected) as exc:
                 failed = await self._failed(effort, exc)
-                skipped = [Outcome(migration=s.migration.id, status=Status.SKIPPED) for s in plan.steps[number + 1 :]]
+                skipped = [
+                    Outcome(migration=s.migration.id, status=Status.SKIPPED) for s in plan.steps[number + 1 :]
+                ]
                 report = Report((*outcomes, failed, *skipped), runner_wait=self._session.waited)
                 raise StepFailed(failed.error, migration=step.migration.id, report=report) from exc
         return Report(tuple(outcomes), runner_wait=self._session.waited)
@@ -98,7 +107,11 @@ class StepLoop:
             await self._transact(effort, self.work(step), self.event(step, done))
         else:
             await self._bit_by_bit(effort)
-            costs = {"duration": effort.seconds, "lock_wait": effort.waited, "attempts": max(1, effort.attempts)}
+            costs = {
+                "duration": effort.seconds,
+                "lock_wait": effort.waited,
+                "attempts": max(1, effort.attempts),
+            }
             await self._session.record(replace(self.event(step, done), **costs))
         outcome = effort.outcome(Status.APPLIED if step.direction is Direction.UP else Status.ROLLED_BACK)
         self._emit(
@@ -134,7 +147,9 @@ class StepLoop:
             await self._session.run_python(load_step(script, step.direction))
             return
         effort.done = step.resume_after
-        for number, statement in enumerate(script.statements[step.resume_after :], start=step.resume_after + 1):
+        for number, statement in enumerate(
+            script.statements[step.resume_after :], start=step.resume_after + 1
+        ):
             effort.statement = statement
             event = replace(self.event(step, EventKind.STATEMENT), statement=number, digests="")
             if runs_outside_transaction(statement, dialect=self._dialect):

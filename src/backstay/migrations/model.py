@@ -119,7 +119,11 @@ class Step:
     @property
     def script(self) -> Script:
         """What is run: the up or the down script."""
-        return self.migration.down or self.migration.up if self.direction is Direction.DOWN else self.migration.up
+        return (
+            self.migration.down or self.migration.up
+            if self.direction is Direction.DOWN
+            else self.migration.up
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,14 +201,14 @@ class Report(Mapping[str, Status]):
         return self.outcome(migration).status
 
     def __iter__(self) -> Iterator[str]:
-        return (outcome.migration for outcome in self.outcomes)
+        return iter(dict.fromkeys(outcome.migration for outcome in self.outcomes))
 
     def __len__(self) -> int:
-        return len(self.outcomes)
+        return len({outcome.migration for outcome in self.outcomes})
 
     def outcome(self, migration: str) -> Outcome:
-        """Everything that is known of one migration's part in the run. Raises KeyError."""
-        for outcome in self.outcomes:
+        """What is known of a migration's part in the run; the last, where it had several. Raises KeyError."""
+        for outcome in reversed(self.outcomes):
             if outcome.migration == migration:
                 return outcome
         raise KeyError(migration)

@@ -27,7 +27,9 @@ def ordered(sources: Sequence[Source]) -> tuple[Migration, ...]:
     """
     names = [source.name for source in sources]
     if twice := {name for name in names if names.count(name) > 1}:
-        raise MigrationPlanError(f"two sources have the name {sorted(twice)[0]!r}; give each a name of its own")
+        raise MigrationPlanError(
+            f"two sources have the name {sorted(twice)[0]!r}; give each a name of its own"
+        )
     loaded = {source.name: _in_order(source) for source in sources}
     numbered = {name: [m for m in found if not m.repeatable] for name, found in loaded.items()}
     before = _dependencies(sources, numbered)
@@ -82,7 +84,9 @@ def find(migrations: Iterable[Migration], reference: str, *, by: Migration | Non
 def _numbered(identity: str, number: str) -> bool:
     stem = identity.rpartition(":")[2]
     head = stem.replace("-", "_").partition("_")[0]
-    return stem == number or head == number or (head.isdigit() and number.isdigit() and int(head) == int(number))
+    return (
+        stem == number or head == number or (head.isdigit() and number.isdigit() and int(head) == int(number))
+    )
 
 
 def _topological(migrations: Sequence[Migration], before: Mapping[str, set[str]]) -> list[Migration]:
@@ -167,7 +171,9 @@ def plan_down(
     Raises:
         MigrationPlanError: one of them has no down script, or its file is gone.
     """
-    applied = sorted((key for key, state in states.items() if state.applied), key=lambda key: -states[key].order)
+    applied = sorted(
+        (key for key, state in states.items() if state.applied), key=lambda key: -states[key].order
+    )
     known = {migration.id: migration for migration in migrations}
     chosen = [key for key in applied if key not in known or not known[key].repeatable]
     if target is not None:
@@ -223,7 +229,9 @@ def _disagreements(migration: Migration, state: State) -> list[Finding]:
     else:
         what = changed_statements(migration.up, state.digests)
         remedy = "restore the file and write a new migration, or record the change with `adopt`"
-        found.append(_finding(Problem.CHANGED, migration.id, f"after it was applied, {what}; {remedy}", blocks=True))
+        found.append(
+            _finding(Problem.CHANGED, migration.id, f"after it was applied, {what}; {remedy}", blocks=True)
+        )
     return found
 
 
@@ -259,7 +267,9 @@ def _unknown(key: str, *, ahead: bool) -> Finding:
     if ahead:
         said = "it is applied and newer than every file here: an older build of the application runs"
         return _finding(Problem.AHEAD, key, said, blocks=False)
-    return _finding(Problem.MISSING, key, "it is applied but its file is not here; restore the file", blocks=True)
+    return _finding(
+        Problem.MISSING, key, "it is applied but its file is not here; restore the file", blocks=True
+    )
 
 
 def _finding(problem: Problem, migration: str, message: str, *, blocks: bool) -> Finding:

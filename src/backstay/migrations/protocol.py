@@ -63,7 +63,9 @@ class MigrationRunner(Protocol):
         """
         ...
 
-    async def rollback(self, target: str | None = None, /, *, steps: int | None = None, batch: bool = False) -> Report:
+    async def rollback(
+        self, target: str | None = None, /, *, steps: int | None = None, batch: bool = False
+    ) -> Report:
         """Undo, newest first: all after `target`, or the last `steps` (1 if nothing is said), or the last run.
 
         Raises as `run` does; before anything is undone if one of them has no down script.

@@ -29,7 +29,12 @@ def load_step(script: Script, direction: Direction) -> PythonStep:
     except Exception as exc:
         raise InvalidMigration(f"{script.name}: loading it raised {type(exc).__name__}: {exc}") from exc
     # So that a traceback shows the step's own lines, also where the file came out of a package.
-    linecache.cache[script.name] = (len(script.text), None, script.text.splitlines(keepends=True), script.name)
+    linecache.cache[script.name] = (
+        len(script.text),
+        None,
+        script.text.splitlines(keepends=True),
+        script.name,
+    )
     step = getattr(module, direction.value, None)
     if not inspect.iscoroutinefunction(step):
         raise InvalidMigration(f"{script.name}: it has no 'async def {direction}(db)'")

@@ -32,7 +32,9 @@ _OUTSIDE: Final = tuple(
         r"ROLLBACK PREPARED\b",
     )
 )
-_SQLITE_OUTSIDE: Final = re.compile(r"(VACUUM|ATTACH|DETACH|PRAGMA (JOURNAL_MODE|FOREIGN_KEYS|SYNCHRONOUS|AUTO_VACUUM))\b")
+_SQLITE_OUTSIDE: Final = re.compile(
+    r"(VACUUM|ATTACH|DETACH|PRAGMA (JOURNAL_MODE|FOREIGN_KEYS|SYNCHRONOUS|AUTO_VACUUM))\b"
+)
 _TRANSACTION_CONTROL: Final = re.compile(
     r"(BEGIN|START TRANSACTION|COMMIT|END|ROLLBACK|ABORT|PREPARE TRANSACTION)( (TRANSACTION|WORK)\b.*| AND .*)?$"
     r"|BEGIN (ISOLATION|READ|DEFERRABLE|NOT|IMMEDIATE|EXCLUSIVE|DEFERRED)\b"
@@ -62,8 +64,14 @@ def changes_session(statement: Statement) -> bool:
     """Whether a setting may outlive the statement's transaction: ``SET x``, or ``set_config(…)`` as pg_dump writes."""
     first = statement.tokens[0].upper
     if first in ("SET", "RESET", "DISCARD"):
-        return statement.tokens[1:2] == () or statement.tokens[1].upper not in ("LOCAL", "TRANSACTION", "CONSTRAINTS")
-    return first in ("SELECT", "PERFORM", "DO") and any(t.text.lower() == "set_config" for t in statement.tokens)
+        return statement.tokens[1:2] == () or statement.tokens[1].upper not in (
+            "LOCAL",
+            "TRANSACTION",
+            "CONSTRAINTS",
+        )
+    return first in ("SELECT", "PERFORM", "DO") and any(
+        t.text.lower() == "set_config" for t in statement.tokens
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +142,9 @@ def literal(text: str) -> str:
 
 
 _ALTERS: Final = frozenset({"ALTER", "DROP", "TRUNCATE", "CREATE", "LOCK", "CLUSTER"})
-_SKIPPED: Final = frozenset({"TABLE", "ONLY", "IF", "EXISTS", "MATERIALIZED", "VIEW", "SEQUENCE", "FOREIGN", "INDEX"})
+_SKIPPED: Final = frozenset(
+    {"TABLE", "ONLY", "IF", "EXISTS", "MATERIALIZED", "VIEW", "SEQUENCE", "FOREIGN", "INDEX"}
+)
 
 
 def locked_relations(statement: Statement) -> tuple[str, ...]:
@@ -147,14 +157,22 @@ def locked_relations(statement: Statement) -> tuple[str, ...]:
     if words[0] not in _ALTERS:
         return ()
     found: list[str] = []
-    if words[0] != "CREATE" and words[1:2] and (set(words[1:3]) & _SKIPPED or words[0] in ("TRUNCATE", "LOCK")):
+    if (
+        words[0] != "CREATE"
+        and words[1:2]
+        and (set(words[1:3]) & _SKIPPED or words[0] in ("TRUNCATE", "LOCK"))
+    ):
         start = 1
         while start < len(words) and words[start] in _SKIPPED:
             start += 1
         found.append(_qualified(tokens[start:]))
     for position, word in enumerate(words):
         referenced = word == "REFERENCES"
-        indexed = word == "ON" and words[0] in ("CREATE", "DROP") and {"INDEX", "TRIGGER", "POLICY"} & set(words[:4])
+        indexed = (
+            word == "ON"
+            and words[0] in ("CREATE", "DROP")
+            and {"INDEX", "TRIGGER", "POLICY"} & set(words[:4])
+        )
         if referenced or indexed:
             rest = tokens[position + 1 :]
             found.append(_qualified(rest[1:] if rest and rest[0].upper == "ONLY" else rest))
