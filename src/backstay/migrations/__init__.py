@@ -1,4 +1,4 @@
-"""Migrations that cannot go wrong: plain SQL and async Python files, run exactly once, resumed after a crash."""
+"""Migrations that cannot go wrong: SQL and async Python files, run once, resumed after a crash."""
 
 from __future__ import annotations
 

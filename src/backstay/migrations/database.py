@@ -27,11 +27,11 @@ class Work:
 
 
 class Busy(Exception):
-    """The transaction was taken back for a reason that passes: a lock timeout, a deadlock, a serialization failure."""
+    """Taken back for a reason that passes: a lock timeout, a deadlock, a serialization failure."""
 
 
 class Rejected(Exception):
-    """The server refused a statement, or a Python step raised. `offset` counts characters of the work's SQL."""
+    """A statement was refused, or a Python step raised. `offset` counts characters of the work's SQL."""
 
     def __init__(self, message: str, *, code: str = "", offset: int | None = None, hint: str = "") -> None:
         super().__init__(message)
@@ -41,7 +41,7 @@ class Rejected(Exception):
 
 
 class Session(Protocol):
-    """The lock is held and one connection works. Every record that is written checks that the lock still is."""
+    """The lock is held and one connection works. Every record that is written checks the lock."""
 
     @property
     def waited(self) -> float:
@@ -53,7 +53,7 @@ class Session(Protocol):
         ...
 
     async def transact(self, work: Work, event: HistoryEvent, /) -> float:
-        """Run the work and write the event, both or neither. The event's duration is measured here and returned.
+        """Run the work and write the event, both or neither. Measures the duration and returns it.
 
         Raises Busy, Rejected, MigrationLockLost.
         """
@@ -66,7 +66,7 @@ class Session(Protocol):
     async def send_alone(self, statement: Statement, /, *, resumed: bool) -> None:
         """Run one statement outside any transaction, cleaning up before it what a crash left behind.
 
-        `resumed` says that an earlier run may already have completed it. Raises Busy, Rejected, MigrationLockLost.
+        `resumed` says that an earlier run may already have completed it. Raises as `transact` does.
         """
         ...
 

@@ -66,7 +66,7 @@ def read_directives(text: str, *, name: str, comment: str) -> Directives:
 
 
 def _parse(words: str, *, where: str) -> tuple[str, str]:
-    directive, value = (re.split(r"\s*[:=]\s*|\s+", words, maxsplit=1) + [""])[:2]
+    directive, value = [*re.split(r"\s*[:=]\s*|\s+", words, maxsplit=1), ""][:2]
     if directive not in _KNOWN:
         near = get_close_matches(directive, _KNOWN, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(_KNOWN)}"
@@ -102,7 +102,7 @@ def _build(values: Mapping[str, list[str]], *, name: str) -> Directives:
 
 
 def _allowed(value: str) -> tuple[str, str]:
-    rule, reason = (re.split(r"\s*[:=,]\s*|\s+because\s+|\s+", value, maxsplit=1) + [""])[:2]
+    rule, reason = [*re.split(r"\s*[:=,]\s*|\s+because\s+|\s+", value, maxsplit=1), ""][:2]
     return rule, reason.strip()
 
 

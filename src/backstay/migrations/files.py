@@ -1,7 +1,7 @@
 """Where migrations come from: directories and packages of ``.sql`` and ``.py`` files.
 
-``0007_add_email.sql`` is a migration, ``0007_add_email.down.sql`` undoes it, ``R__totals.sql`` is repeatable: it
-runs again whenever it changes. A Python file has ``async def up(db)`` and, if it can be undone, ``down``.
+``0007_add_email.sql`` is a migration, ``0007_add_email.down.sql`` undoes it, ``R__totals.sql`` is repeatable:
+it runs again whenever it changes. A Python file has ``async def up(db)`` and, if it can be undone, ``down``.
 """
 
 from __future__ import annotations
@@ -110,8 +110,8 @@ class Script:
         for statement in self.statements:
             if controls_transaction(statement):
                 raise InvalidMigration(
-                    f"{self.name}:{statement.line}:{statement.column}: {statement.text[:40]!r} takes the transaction "
-                    "out of the runner's hands; leave it out (or declare '-- backstay: no-transaction')"
+                    f"{self.name}:{statement.line}:{statement.column}: {statement.text[:40]!r} takes the "
+                    "transaction out of the runner's hands; leave it out (or declare '-- backstay: no-transaction')"
                 )
         if self.directives.no_transaction:
             return False
@@ -131,7 +131,7 @@ def _digest(text: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
-    """One migration of one source. `id` is its file's name without the ending, below ``source:`` if that has a name."""
+    """One migration. `id` is its file's name without the ending, after ``source:`` if that has a name."""
 
     id: str
     source: str
@@ -188,7 +188,7 @@ class DirectorySource:
 
 @dataclass(frozen=True, slots=True)
 class PackageSource:
-    """The files that an installed package carries, zipped or not: ``PackageSource("auth_lib.migrations")``."""
+    """The files that an installed package carries: ``PackageSource("auth_lib.migrations")``."""
 
     package: str
     name: str = ""

@@ -50,6 +50,10 @@ class _Effort:
     def seconds(self) -> float:
         return self.clock.monotonic() - self.began
 
+    def costs(self, event: HistoryEvent) -> HistoryEvent:
+        attempts = max(1, self.attempts)
+        return replace(event, duration=self.seconds, lock_wait=self.waited, attempts=attempts)
+
     def outcome(self, status: Status, error: str = "") -> Outcome:
         return Outcome(
             migration=self.step.migration.id,
@@ -107,12 +111,7 @@ class StepLoop:
             await self._transact(effort, self.work(step), self.event(step, done))
         else:
             await self._bit_by_bit(effort)
-            costs = {
-                "duration": effort.seconds,
-                "lock_wait": effort.waited,
-                "attempts": max(1, effort.attempts),
-            }
-            await self._session.record(replace(self.event(step, done), **costs))
+            await self._session.record(effort.costs(self.event(step, done)))
         outcome = effort.outcome(Status.APPLIED if step.direction is Direction.UP else Status.ROLLED_BACK)
         self._emit(
             StepSucceeded(
@@ -174,7 +173,7 @@ class StepLoop:
     async def _look_before_queueing(self, effort: _Effort, relations: Sequence[str]) -> None:
         """Wait outside the queue while somebody holds the relations for longer than a lock timeout.
 
-        Whoever queues for a strong lock makes every later reader queue behind it. Whoever only looks does not.
+        Whoever queues for a strong lock makes every later reader queue behind it; whoever looks does not.
         """
         older_than = self._limits.lock_timeout
         while relations and (found := await self._session.blockers(relations, older_than=older_than)):
@@ -197,7 +196,7 @@ class StepLoop:
         effort.waited += seconds
 
     async def _failed(self, effort: _Effort, exc: Busy | Rejected) -> Outcome:
-        """Write the failure down and put it in words: which step, where, what the server said, what stands."""
+        """Write the failure down and put it in words: which step, where, what was said, what stands."""
         step = effort.step
         message = f"{_place(effort, exc)}: {exc}"
         if isinstance(exc, Rejected) and exc.hint:
@@ -211,8 +210,7 @@ class StepLoop:
             message += f". {effort.done} of its {total} statements stand, and the next run goes on after them"
         outcome = effort.outcome(Status.FAILED, f"{step.migration.id} {step.direction}: {message}")
         event = self.event(step, EventKind.FAILED)
-        costs = {"duration": outcome.duration, "lock_wait": outcome.lock_wait, "attempts": outcome.attempts}
-        await self._session.record(replace(event, detail=message, **costs))
+        await self._session.record(effort.costs(replace(event, detail=message)))
         code = exc.code if isinstance(exc, Rejected) else ""
         self._emit(
             StepFailedEvent(

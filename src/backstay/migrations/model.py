@@ -167,7 +167,7 @@ class Blocker:
 
     def __str__(self) -> str:
         return (
-            f"pid {self.pid} ({self.application or 'no application name'}) has held a lock on {self.relation} "
+            f"pid {self.pid} ({self.application or 'no application name'}) has a lock on {self.relation} "
             f"for {self.seconds:.1f} s with: {self.query}"
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from backstay.errors import MigrationPlanError
@@ -21,15 +22,13 @@ def ordered(sources: Sequence[Source]) -> tuple[Migration, ...]:
     choice, by the order in which the sources are given. The order depends on nothing else.
 
     Raises:
-        MigrationPlanError: one number twice in a source (two heads), one id or source name twice, a dependency
-            that does not exist, or a circle of them.
+        MigrationPlanError: one number twice in a source (two heads), one source name twice, a dependency that
+            does not exist, or a circle of them.
         InvalidMigration: a file that cannot be read.
     """
     names = [source.name for source in sources]
     if twice := {name for name in names if names.count(name) > 1}:
-        raise MigrationPlanError(
-            f"two sources have the name {sorted(twice)[0]!r}; give each a name of its own"
-        )
+        raise MigrationPlanError(f"two sources have the name {min(twice)!r}; give each a name of its own")
     loaded = {source.name: _in_order(source) for source in sources}
     numbered = {name: [m for m in found if not m.repeatable] for name, found in loaded.items()}
     before = _dependencies(sources, numbered)
@@ -39,10 +38,10 @@ def ordered(sources: Sequence[Source]) -> tuple[Migration, ...]:
 
 def _in_order(source: Source) -> list[Migration]:
     found = sorted(source.load(), key=lambda m: (m.repeatable, m.version, m.id))
-    for one, other in zip(found, found[1:], strict=False):
+    for one, other in itertools.pairwise(found):
         if one.version == other.version and not one.repeatable and not other.repeatable:
             raise MigrationPlanError(
-                f"two heads: {one.id} and {other.id} have the same number, so neither comes first; renumber the newer"
+                f"two heads: {one.id} and {other.id} have the same number; renumber the newer"
             )
     return found
 
@@ -52,7 +51,7 @@ def _dependencies(sources: Sequence[Source], loaded: Mapping[str, list[Migration
     before: dict[str, set[str]] = {m.id: set() for m in everything}
     for source in sources:
         chain = loaded[source.name]
-        for one, other in zip(chain, chain[1:], strict=False):
+        for one, other in itertools.pairwise(chain):
             before[other.id].add(one.id)
         for needed in source.after:
             if needed not in loaded:
@@ -84,9 +83,7 @@ def find(migrations: Iterable[Migration], reference: str, *, by: Migration | Non
 def _numbered(identity: str, number: str) -> bool:
     stem = identity.rpartition(":")[2]
     head = stem.replace("-", "_").partition("_")[0]
-    return (
-        stem == number or head == number or (head.isdigit() and number.isdigit() and int(head) == int(number))
-    )
+    return number in (stem, head) or (head.isdigit() and number.isdigit() and int(head) == int(number))
 
 
 def _topological(migrations: Sequence[Migration], before: Mapping[str, set[str]]) -> list[Migration]:

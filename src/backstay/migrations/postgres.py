@@ -1,4 +1,4 @@
-"""`PostgresRunner`: the step loop on PostgreSQL, over asyncpg or over a SQLAlchemy ``AsyncEngine`` that uses it."""
+"""`PostgresRunner`: the step loop on PostgreSQL, over asyncpg or a SQLAlchemy ``AsyncEngine`` on it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class PostgresDatabase:
         clock: Clock | None = None,
         wait: float = DEFAULT_DEADLINE,
     ) -> None:
-        """`table` holds the history, in `schema` or else where ``search_path`` puts it; `wait` is in seconds."""
+        """`table` holds the history, in `schema` or where ``search_path`` puts it; `wait` in seconds."""
         self._target = Secret(target) if isinstance(target, str) else target
         self._names = Names(table=table, schema=schema)
         self._clock = clock or SystemClock()
@@ -97,7 +97,7 @@ async def _from_dsn(dsn: Secret, application: str) -> AsyncGenerator[Connection]
         yield connection
         await connection.close(timeout=5)
     finally:
-        # After a failure or a cancellation nothing is waited for: a broken socket ends the transaction as well.
+        # After a failure or a cancellation nothing is waited for: a broken socket ends it as well.
         connection.terminate()
 
 

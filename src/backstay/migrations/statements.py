@@ -165,7 +165,7 @@ def locked_relations(statement: Statement) -> tuple[str, ...]:
         start = 1
         while start < len(words) and words[start] in _SKIPPED:
             start += 1
-        found.append(_qualified(tokens[start:]))
+        found.append(relation_name(tokens[start:]))
     for position, word in enumerate(words):
         referenced = word == "REFERENCES"
         indexed = (
@@ -175,9 +175,10 @@ def locked_relations(statement: Statement) -> tuple[str, ...]:
         )
         if referenced or indexed:
             rest = tokens[position + 1 :]
-            found.append(_qualified(rest[1:] if rest and rest[0].upper == "ONLY" else rest))
+            found.append(relation_name(rest[1:] if rest and rest[0].upper == "ONLY" else rest))
     return tuple(dict.fromkeys(name for name in found if name))
 
 
-def _qualified(tokens: Sequence[Token]) -> str:
+def relation_name(tokens: Sequence[Token]) -> str:
+    """The possibly qualified name that the tokens begin with, in double quotes."""
     return ".".join(quoted(part) for part in _name(tokens))

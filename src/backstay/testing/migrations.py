@@ -1,3 +1,4 @@
+# ruff: noqa: S101, PT017, S608 - a test suite that is shipped
 """The conformance suite of `MigrationRunner`: subclass it, give it a runner, and pytest does the rest.
 
 Call ``pytest.register_assert_rewrite("backstay.testing.migrations")`` before the import to see full diffs.

@@ -22,9 +22,13 @@ asyncio.run(PostgresRunner(sys.argv[1], [DirectorySource(sys.argv[2])], deadline
 _MANY = int(os.environ.get("BACKSTAY_RUNNERS", "8"))
 _KILLS = int(os.environ.get("BACKSTAY_KILLS", "20"))
 
-DATA = {f"{n:04}_d.sql": f"CREATE TABLE d{n} (v int);\nINSERT INTO d{n} SELECT generate_series(1, 50);" for n in (1, 2, 3)}
+DATA = {
+    f"{n:04}_d.sql": f"CREATE TABLE d{n} (v int);\nINSERT INTO d{n} SELECT generate_series(1, 50);"
+    for n in (1, 2, 3)
+}
 DDL = {"0001_t.sql": "CREATE TABLE t (id int);"} | {
-    f"{n:04}_c.sql": f"ALTER TABLE t ADD COLUMN c{n} int; CREATE TYPE e{n} AS ENUM ('a');" for n in range(2, 12)
+    f"{n:04}_c.sql": f"ALTER TABLE t ADD COLUMN c{n} int; CREATE TYPE e{n} AS ENUM ('a');"
+    for n in range(2, 12)
 }
 INDEXES = {
     "0001_t.sql": "CREATE TABLE t AS SELECT g AS a, g AS b FROM generate_series(1, 20000) AS g;",
