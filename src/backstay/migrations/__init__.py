@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .ambient import open_runners, run_pending_migrations
+from .choose import runner_for
 from .directives import Directives, Phase
 from .files import DirectorySource, Migration, PackageSource, Script, Source
 from .model import (
@@ -64,6 +65,7 @@ __all__ = [
     "plan_down",
     "plan_up",
     "run_pending_migrations",
+    "runner_for",
     "split",
     "validate",
 ]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from .model import Blocker, HistoryEvent
 from .protocol import MigrationConnection
@@ -93,6 +93,14 @@ class Database(Protocol):
 
     async def history(self) -> Sequence[HistoryEvent]:
         """One query and no lock. Empty where nothing was ever written."""
+        ...
+
+    async def columns(self, tables: Sequence[str], /) -> Mapping[str, frozenset[str]]:
+        """The columns of those of the tables that exist."""
+        ...
+
+    async def rows(self, sql: str, /) -> Sequence[Mapping[str, Any]]:
+        """Read with one query of our own."""
         ...
 
     def exclusively(self) -> AbstractAsyncContextManager[Session]:

@@ -72,7 +72,11 @@ def lint_migrations(migrations: Iterable[Migration]) -> list[Verdict]:
 def danger_checker(migrations: Sequence[Migration]) -> list[str]:
     """A `Checker` for a runner: every danger that its file does not excuse, with the rewrite."""
     verdicts = lint_migrations(migrations)
-    return [str(verdict) for verdict in verdicts if verdict.level is Level.DANGER and verdict.allowed is None]
+    return [
+        f"{verdict}\n  or say in the file why it is fine:\n    -- backstay: allow {verdict.rule}: <why>"
+        for verdict in verdicts
+        if verdict.level is Level.DANGER and verdict.allowed is None
+    ]
 
 
 def _judge(

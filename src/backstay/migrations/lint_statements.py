@@ -200,7 +200,7 @@ _BY_PATTERN: Final[tuple[tuple[str, Rule], ...]] = (
     (r"CREATE (UNIQUE )?INDEX\b", _create_index),
     (r"DROP INDEX\b", _drop_index),
     (r"REINDEX\b", _reindex),
-    (r"DROP (TABLE|SCHEMA|DATABASE|VIEW|MATERIALIZED|SEQUENCE|TYPE|FUNCTION|PROCEDURE|DOMAIN|OWNED|EXTENSION)\b", _drop),
+    (r"DROP (TABLE|SCHEMA|DATABASE|SEQUENCE|TYPE|DOMAIN|OWNED|EXTENSION)\b", _drop),
     (r"TRUNCATE\b", _truncate),
     (r"(UPDATE|DELETE FROM)\b", _bulk),
     (r"VACUUM\b", _vacuum),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from .model import Direction, EventKind, HistoryEvent
 from .postgres_lock import Names, hold_lock
 from .postgres_session import PostgresSession, query
 from .protocol import MigrationRunner
-from .runner import DEFAULT_DEADLINE, DEFAULT_LOCK_TIMEOUT, Checker, StepRunner
+from .runner import DEFAULT_DEADLINE, DEFAULT_LOCK_TIMEOUT, Checker, StepRunner, refuse_dangers
 from .sql import text
 
 if TYPE_CHECKING:
@@ -60,6 +60,17 @@ class PostgresDatabase:
             except asyncpg.UndefinedTableError:
                 return ()
         return read_history(rows)
+
+    async def columns(self, tables: Sequence[str], /) -> Mapping[str, frozenset[str]]:
+        """The columns of those of the tables that exist."""
+        async with self._connection(f"backstay migrations {self._names.key:x} look") as connection:
+            found = await query(connection, text("postgres_tables"), list(tables))
+        return {row["name"]: frozenset(row["columns"]) for row in found}
+
+    async def rows(self, sql: str, /) -> Sequence[Mapping[str, Any]]:
+        """Read with one query."""
+        async with self._connection(f"backstay migrations {self._names.key:x} look") as connection:
+            return [dict(row) for row in await query(connection, sql)]
 
     @asynccontextmanager
     async def exclusively(self) -> AsyncGenerator[Session]:
@@ -154,7 +165,7 @@ class PostgresRunner(StepRunner):
         deadline: float = DEFAULT_DEADLINE,
         out_of_order: bool = False,
         phase: Phase | None = None,
-        checker: Checker | None = None,
+        checker: Checker | None = refuse_dangers,
         app_version: str = "",
         clock: Clock | None = None,
         listeners: Iterable[Listener] = (),
@@ -170,7 +181,7 @@ class PostgresRunner(StepRunner):
             deadline: See `StepRunner`; seconds. Also how long another runner is waited for.
             out_of_order: See `StepRunner`.
             phase: See `StepRunner`.
-            checker: See `StepRunner`.
+            checker: See `StepRunner`; by default the linter, which a file can answer with ``allow``.
             app_version: See `StepRunner`.
             clock: See `StepRunner`.
             listeners: See `StepRunner`.

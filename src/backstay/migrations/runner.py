@@ -12,13 +12,14 @@ from functools import cached_property, partial
 from typing import Final
 
 from backstay.clock import Clock, SystemClock
-from backstay.errors import DangerousMigration
+from backstay.errors import DangerousMigration, MigrationPlanError
 from backstay.events import Emitter, Listener
 
 from .database import Busy, Database, Rejected, Session
 from .directives import Phase
 from .events import RunStarted
 from .files import Migration, Source
+from .foreign import TOOLS, applied_by, detect
 from .loop import Limits, StepLoop, stamped
 from .model import Direction, EventKind, Finding, HistoryEvent, Outcome, Plan, Report, Status, Step, fold
 from .plan import find, ordered, plan_down, plan_up, refuse, validate
@@ -28,6 +29,15 @@ DEFAULT_DEADLINE: Final = 600.0
 
 Checker = Callable[[Sequence[Migration]], Sequence[str]]
 """Looks at the migrations that are about to run and returns what speaks against it, ready to be read."""
+
+
+def refuse_dangers(migrations: Sequence[Migration]) -> Sequence[str]:
+    """The `Checker` that lints. The linter is loaded only when there is something to lint."""
+    from .lint import danger_checker
+
+    return danger_checker(migrations)
+
+
 _Planner = Callable[[Sequence[HistoryEvent]], Plan]
 
 
@@ -137,6 +147,20 @@ class StepRunner:
         last = find(self.migrations, target)
         up_to = itertools.takewhile(lambda migration: migration is not last, self.migrations)
         return await self.adopt(*[migration.id for migration in up_to if not migration.repeatable], last.id)
+
+    async def adopt_history(self) -> Report:
+        """Take over what Alembic, yoyo, dbmate, golang-migrate, sqlx, Flyway, goose or Django has applied here.
+
+        Raises:
+            MigrationPlanError: there is no such history or more than one, it is dirty, or it names a migration
+                that has no file here.
+        """
+        tools = detect(await self._database.columns([tool.table for tool in TOOLS]))
+        if len(tools) != 1:
+            found = ", ".join(tool.name for tool in tools) or "none"
+            raise MigrationPlanError(f"one other tool's history can be adopted; found here: {found}")
+        rows = await self._database.rows(tools[0].sql)
+        return await self.adopt(*[m.id for m in applied_by(tools[0], rows, self.migrations)])
 
     async def dry_run(self, target: str | None = None, /) -> Report:
         """What `run` would send, without sending it."""

@@ -73,6 +73,19 @@ class SqliteDatabase:
         finally:
             connection.close()
 
+    async def columns(self, tables: Sequence[str], /) -> Mapping[str, frozenset[str]]:
+        """The columns of those of the tables that exist."""
+        found: dict[str, frozenset[str]] = {}
+        for table in tables:
+            if rows := await self.rows(f"PRAGMA table_info({quoted(table)})"):
+                found[table] = frozenset(str(row["name"]) for row in rows)
+        return found
+
+    async def rows(self, sql: str, /) -> Sequence[Mapping[str, Any]]:
+        """Read with one query."""
+        with closing(await _in_thread(_open, self._path)) as connection:
+            return await StepConnection(connection).fetch(sql)
+
     @asynccontextmanager
     async def exclusively(self) -> AsyncGenerator[Session]:
         """Hold the lock file and work on the database."""
