@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import anyio
+
 from backstay.clock import Clock, SystemClock
 from backstay.errors import MigrationUnavailable, MissingExtraError
 from backstay.events import Listener
@@ -106,10 +108,8 @@ async def _from_dsn(dsn: Secret, application: str) -> AsyncGenerator[Connection]
     )
     try:
         yield connection
-        await connection.close(timeout=5)
     finally:
-        # After a failure or a cancellation nothing is waited for: a broken socket ends it as well.
-        connection.terminate()
+        await _end(connection)
 
 
 @asynccontextmanager
@@ -121,8 +121,17 @@ async def _from_engine(engine: AsyncEngine, application: str) -> AsyncGenerator[
             yield raw
         finally:
             # Settings were changed and a step may stand half-way: the pool must not get this one back.
-            raw.terminate()
+            await _end(raw)
             await checked_out.invalidate()
+
+
+async def _end(connection: Connection) -> None:
+    """Close, and wait for the server to hear of it: after a cancellation its statement would else run on."""
+    with anyio.CancelScope(shield=True):
+        try:
+            await connection.close(timeout=5)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            connection.terminate()
 
 
 def read_history(rows: Iterable[asyncpg.Record]) -> tuple[HistoryEvent, ...]:
