@@ -29,10 +29,12 @@ from .runner import StepRunner
 from .split import Statement, split
 
 if TYPE_CHECKING:
+    from .alembic import AlembicRunner
     from .postgres import PostgresRunner
     from .sqlite import SqliteRunner
 
 __all__ = [
+    "AlembicRunner",
     "Blocker",
     "Direction",
     "Directives",
@@ -70,7 +72,7 @@ __all__ = [
     "validate",
 ]
 
-_LAZY = {"PostgresRunner": "postgres", "SqliteRunner": "sqlite"}
+_LAZY = {"AlembicRunner": "alembic", "PostgresRunner": "postgres", "SqliteRunner": "sqlite"}
 
 
 def __getattr__(name: str) -> Any:

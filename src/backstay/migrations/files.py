@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files as package_files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from backstay.errors import InvalidMigration
 
@@ -38,6 +38,8 @@ class Script:
             raise InvalidMigration(f"{name}: {len(data)} bytes; a migration has at most {_MAX_BYTES}")
         self.data = data
         self.name = name
+        self.load: Callable[[Any], Callable[[Any], Awaitable[object]]] | None = None
+        """For scripts that are no plain files: makes the Python step for a direction."""
 
     def __repr__(self) -> str:
         return f"Script({self.name!r})"
@@ -113,7 +115,7 @@ class Script:
                     f"{self.name}:{statement.line}:{statement.column}: {statement.text[:40]!r} takes the "
                     "transaction out of the runner's hands; leave it out (or declare '-- backstay: no-transaction')"
                 )
-        if self.directives.no_transaction:
+        if self.directives.no_transaction or (self.is_python and b"autocommit_block" in self.data):
             return False
         return not any(runs_outside_transaction(one, dialect=dialect) for one in self.statements)
 

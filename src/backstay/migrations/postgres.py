@@ -53,6 +53,8 @@ class PostgresDatabase:
         self._names = Names(table=table, schema=schema)
         self._clock = clock or SystemClock()
         self._wait = wait
+        # Of the connections that an engine lent us: how to run synchronous SQLAlchemy code on them.
+        self._run_sync: dict[Connection, Any] = {}
 
     async def history(self) -> Sequence[HistoryEvent]:
         """One query and no lock."""
@@ -81,7 +83,8 @@ class PostgresDatabase:
         async with self._connection(f"{name} lock") as lock:
             async with hold_lock(lock, self._names, worker=name, clock=self._clock, wait=self._wait) as held:
                 async with self._connection(name) as connection:
-                    yield PostgresSession(connection, held, read=read_history)
+                    run_sync = self._run_sync.get(connection)
+                    yield PostgresSession(connection, held, read=read_history, run_sync=run_sync)
 
     @asynccontextmanager
     async def _connection(self, application: str) -> AsyncGenerator[Connection]:
@@ -96,7 +99,7 @@ class PostgresDatabase:
     def _opened(self, application: str) -> AbstractAsyncContextManager[Connection]:
         if isinstance(self._target, Secret):
             return _from_dsn(self._target, application)
-        return _from_engine(self._target, application)
+        return _from_engine(self._target, application, self._run_sync)
 
 
 @asynccontextmanager
@@ -113,13 +116,19 @@ async def _from_dsn(dsn: Secret, application: str) -> AsyncGenerator[Connection]
 
 
 @asynccontextmanager
-async def _from_engine(engine: AsyncEngine, application: str) -> AsyncGenerator[Connection]:
+async def _from_engine(
+    engine: AsyncEngine, application: str, run_sync: dict[Connection, Any]
+) -> AsyncGenerator[Connection]:
     async with engine.connect() as checked_out:
+        # Transactions are begun and ended by the session, on the driver's connection.
+        await checked_out.execution_options(isolation_level="AUTOCOMMIT")
         raw: Any = (await checked_out.get_raw_connection()).driver_connection
         await raw.execute(f"SET application_name = '{application}'")
+        run_sync[raw] = checked_out.run_sync
         try:
             yield raw
         finally:
+            del run_sync[raw]
             # Settings were changed and a step may stand half-way: the pool must not get this one back.
             await _end(raw)
             await checked_out.invalidate()

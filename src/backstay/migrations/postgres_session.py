@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,9 @@ class PostgresSession:
         lock: HeldLock,
         *,
         read: Callable[[Iterable[asyncpg.Record]], Sequence[HistoryEvent]],
+        run_sync: Callable[..., Awaitable[Any]] | None = None,
     ) -> None:
+        self._run_sync = run_sync
         self._connection = connection
         self._lock = lock
         self._read = read
@@ -182,7 +184,7 @@ class PostgresSession:
 
     async def _call(self, step: PythonStep) -> None:
         try:
-            await step(StepConnection(self._connection))
+            await step(StepConnection(self._connection, run_sync=self._run_sync))
         except asyncpg.PostgresError as exc:
             await self._take_back()
             raise self._refusal(exc, 0) from exc
@@ -245,8 +247,15 @@ class StepConnection:
 
     dialect = "postgresql"
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, run_sync: Callable[..., Awaitable[Any]] | None = None) -> None:
         self._connection = connection
+        self._run_sync = run_sync
+
+    async def run_sync(self, function: Callable[[Any], object], /) -> None:
+        """Run synchronous code on the step's SQLAlchemy ``Connection``; only where the runner has an engine."""
+        if self._run_sync is None:
+            raise TypeError("this runner was given a connection string: give it an AsyncEngine for run_sync")
+        await self._run_sync(function)
 
     async def execute(self, sql: str, /, *args: object) -> None:
         """Run SQL; several statements are fine where there are no arguments."""

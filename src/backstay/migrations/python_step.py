@@ -19,6 +19,8 @@ def load_step(script: Script, direction: Direction) -> PythonStep:
     Raises:
         InvalidMigration: the file does not compile, fails while it is loaded, or has no such async function.
     """
+    if script.load is not None:
+        return script.load(direction)
     module = ModuleType("backstay_migration")
     module.__file__ = script.name
     try:
