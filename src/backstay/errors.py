@@ -36,6 +36,8 @@ which knows nothing of backstay still handles it sensibly::
     │   ├── InvalidMigration (ValueError)      a file that cannot be read as a migration
     │   ├── MigrationPlanError (ValueError)    the files and the history do not fit together
     │   ├── MigrationFailed                    a step failed; says which, where, and what stands
+    │   │   └── StepFailed                     the same, with the report of the whole run
+    │   ├── MigrationUnavailable (ConnectionError)  the database could not be reached, or went away
     │   ├── DangerousMigration                 the linter found a danger that the file does not excuse
     │   └── MigrationLockLost                  another runner, or the server, took the lock away
     └── IndexPlanError
@@ -48,6 +50,7 @@ which knows nothing of backstay still handles it sensibly::
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -228,6 +231,19 @@ class MigrationPlanError(MigrationError, ValueError):
 
 class MigrationFailed(MigrationError):
     """A step failed. The message says which, with the server's words, and what stands now."""
+
+
+class StepFailed(MigrationFailed):
+    """A step failed. `report` maps every migration of the run to what became of it."""
+
+    def __init__(self, message: str, *, migration: str, report: Mapping[str, str]) -> None:
+        super().__init__(message)
+        self.migration = migration
+        self.report = report
+
+
+class MigrationUnavailable(MigrationError, ConnectionError):
+    """The database could not be reached or went away. What a step had done is taken back or resumed later."""
 
 
 class DangerousMigration(MigrationError):

@@ -1,0 +1,271 @@
+"""Where migrations come from: directories and packages of ``.sql`` and ``.py`` files.
+
+``0007_add_email.sql`` is a migration, ``0007_add_email.down.sql`` undoes it, ``R__totals.sql`` is repeatable:
+it runs again whenever it changes. A Python file has ``async def up(db)`` and, if it can be undone, ``down``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files as package_files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from backstay.errors import InvalidMigration
+
+from .directives import Directives, read_directives
+from .lexer import Kind, SqlTextError, locate, tokenize
+from .split import Statement, split
+from .statements import controls_transaction, runs_outside_transaction
+
+_NAME: Final = re.compile(r"(?P<version>\d+(?:\.\d+)*)(?:[_-]+(?P<label>.+))?")
+_REPEATABLE: Final = re.compile(r"R_{1,2}(?P<label>.+)")
+_MAX_BYTES: Final = 64 * 1024 * 1024
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+class Script:
+    """One script as it stands in its file. What is dear to compute is computed when it is first asked for."""
+
+    def __init__(self, data: bytes, *, name: str) -> None:
+        """`name` is what errors call it: a path, most often."""
+        if len(data) > _MAX_BYTES:
+            raise InvalidMigration(f"{name}: {len(data)} bytes; a migration has at most {_MAX_BYTES}")
+        self.data = data
+        self.name = name
+        self.load: Callable[[Any], Callable[[Any], Awaitable[object]]] | None = None
+        """For scripts that are no plain files: makes the Python step for a direction."""
+
+    def __repr__(self) -> str:
+        return f"Script({self.name!r})"
+
+    @property
+    def is_python(self) -> bool:
+        """Whether it is Python rather than SQL."""
+        return self.name.endswith(".py")
+
+    @cached_property
+    def text(self) -> str:
+        """The text, without a byte-order mark. Line ends stay as they are."""
+        try:
+            return self.data.removeprefix(_BOM).decode()
+        except UnicodeDecodeError as exc:
+            raise InvalidMigration(
+                f"{self.name}: byte {exc.start} is not UTF-8; save the file as UTF-8"
+            ) from exc
+
+    @cached_property
+    def raw_checksum(self) -> str:
+        """SHA-256 of the bytes, in hex."""
+        return hashlib.sha256(self.data).hexdigest()
+
+    @cached_property
+    def directives(self) -> Directives:
+        """What the header comments ask for."""
+        if b"backstay:" not in self.data[:8192]:
+            return Directives()
+        return read_directives(self.text, name=self.name, comment="#" if self.is_python else "--")
+
+    @cached_property
+    def statements(self) -> tuple[Statement, ...]:
+        """The statements of an SQL script; none of a Python one.
+
+        Raises:
+            InvalidMigration: with line and column, see `split`.
+        """
+        if self.is_python:
+            return ()
+        try:
+            return tuple(split(self.text))
+        except SqlTextError as exc:
+            line, column = locate(self.text, exc.offset)
+            raise InvalidMigration(f"{self.name}:{line}:{column}: {exc}") from exc
+
+    @cached_property
+    def digests(self) -> tuple[str, ...]:
+        """A digest per statement, over its tokens: white space, comments and line ends do not count.
+
+        Inside a string literal every character counts. Inside a dollar-quoted one, which is most often the
+        body of a function, a line end counts as one whichever way it is written.
+        """
+        if self.is_python:
+            lines = (line.rstrip() for line in self.text.splitlines())
+            return (_digest("\n".join(lines).strip("\n")),)
+        return tuple(_digest(_canonical(statement)) for statement in self.statements)
+
+    @cached_property
+    def checksum(self) -> str:
+        """SHA-256 over the digests, in hex: changes exactly when what is run changes."""
+        return hashlib.sha256(",".join(self.digests).encode()).hexdigest()
+
+    def in_transaction(self, dialect: str = "postgresql") -> bool:
+        """Whether the script can run as one transaction: not declared, and not seen, to be unable to.
+
+        Raises:
+            InvalidMigration: it begins or ends transactions itself.
+        """
+        for statement in self.statements:
+            if controls_transaction(statement):
+                raise InvalidMigration(
+                    f"{self.name}:{statement.line}:{statement.column}: {statement.text[:40]!r} takes the "
+                    "transaction out of the runner's hands; leave it out (or declare '-- backstay: no-transaction')"
+                )
+        if self.directives.no_transaction or (self.is_python and b"autocommit_block" in self.data):
+            return False
+        return not any(runs_outside_transaction(one, dialect=dialect) for one in self.statements)
+
+
+def _canonical(statement: Statement) -> str:
+    return "\x1f".join(
+        token.text.replace("\r\n", "\n").replace("\r", "\n") if token.kind is Kind.DOLLAR else token.text
+        for token in statement.tokens
+    )
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migration:
+    """One migration. `id` is its file's name without the ending, after ``source:`` if that has a name."""
+
+    id: str
+    source: str
+    version: tuple[int, ...]
+    """Its number, part by part; empty for a repeatable migration."""
+    up: Script
+    down: Script | None = None
+    repeatable: bool = False
+
+    @property
+    def directives(self) -> Directives:
+        """What the header of the up script asks for."""
+        return self.up.directives
+
+    @property
+    def reversible(self) -> bool:
+        """Whether there is something to undo it with."""
+        return self.down is not None
+
+
+class Source(Protocol):
+    """A set of migrations with one numbering. Not promised: any order."""
+
+    @property
+    def name(self) -> str:
+        """What stands before the colon in the ids of its migrations; empty for none."""
+        ...
+
+    @property
+    def after(self) -> Sequence[str]:
+        """Sources whose migrations all come before those of this one."""
+        ...
+
+    def load(self) -> Iterable[Migration]:
+        """Read them. Raises InvalidMigration."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DirectorySource:
+    """The files of one directory; its subdirectories are not read."""
+
+    path: Path | str
+    name: str = ""
+    after: Sequence[str] = ()
+
+    def load(self) -> Iterable[Migration]:
+        """Read every migration. A missing directory is an error, an empty one is not."""
+        directory = Path(self.path)
+        if not directory.is_dir():
+            raise InvalidMigration(f"{directory}: no such directory of migrations")
+        return read_migrations(directory.iterdir(), source=self.name, where=str(directory))
+
+
+@dataclass(frozen=True, slots=True)
+class PackageSource:
+    """The files that an installed package carries: ``PackageSource("auth_lib.migrations")``."""
+
+    package: str
+    name: str = ""
+    after: Sequence[str] = ()
+
+    def load(self) -> Iterable[Migration]:
+        """Read every migration of the package."""
+        try:
+            root = package_files(self.package)
+        except ModuleNotFoundError as exc:
+            raise InvalidMigration(f"{self.package}: no such package of migrations") from exc
+        return read_migrations(root.iterdir(), source=self.name, where=self.package)
+
+
+def read_migrations(entries: Iterable[Traversable], *, source: str, where: str) -> Iterator[Migration]:
+    """The migrations among some files. What has no number and no ``R__`` is not one, and is left alone.
+
+    Raises:
+        InvalidMigration: a down script without its up script, or one name twice.
+    """
+    found = {entry.name: entry for entry in entries if entry.name.endswith((".sql", ".py"))}
+    stems: dict[str, str] = {}
+    for name in sorted(found):
+        stem = name.removesuffix(".sql").removesuffix(".py").removesuffix(".up")
+        if stem.endswith(".down") or not (_NAME.fullmatch(stem) or _REPEATABLE.fullmatch(stem)):
+            continue
+        if stem in stems:
+            raise InvalidMigration(
+                f"{where}: {stems[stem]} and {name} are the same migration twice; keep one"
+            )
+        stems[stem] = name
+    for name in found:
+        if (
+            name.endswith(".down.sql")
+            and _NAME.fullmatch(name[0])
+            and name.removesuffix(".down.sql") not in stems
+        ):
+            raise InvalidMigration(
+                f"{where}/{name}: a down script without {name.removesuffix('.down.sql')}.sql"
+            )
+    for stem, name in stems.items():
+        yield _migration(stem, found[name], found.get(f"{stem}.down.sql"), source=source, where=where)
+
+
+def _migration(stem: str, up: Traversable, down: Traversable | None, *, source: str, where: str) -> Migration:
+    script = Script(up.read_bytes(), name=f"{where}/{up.name}")
+    undo = Script(down.read_bytes(), name=f"{where}/{down.name}") if down is not None else None
+    if undo is None and script.is_python and re.search(rb"^async def down\(", script.data, re.MULTILINE):
+        undo = script
+    named = _NAME.fullmatch(stem)
+    return Migration(
+        id=f"{source}:{stem}" if source else stem,
+        source=source,
+        version=tuple(int(part) for part in named["version"].split(".")) if named else (),
+        up=script,
+        down=undo,
+        repeatable=named is None or script.directives.repeatable,
+    )
+
+
+def changed_statements(script: Script, digests: str) -> str:
+    """In words, which statements differ from the ones whose digests were recorded."""
+    before, after = digests.split(",") if digests else [], script.digests
+    if script.is_python or not before:
+        return "its text changed"
+    changed = [i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b]
+    words = [f"statement {i + 1} (line {script.statements[i].line}) changed" for i in changed[:5]]
+    if len(after) != len(before):
+        words.append(f"it has {len(after)} statements and had {len(before)}")
+    return ", ".join(words) or "its text changed"
+
+
+def comments(sql: str) -> Mapping[int, str]:
+    """The comments of an SQL text by their offset; empty where it cannot be read."""
+    try:
+        return {token.start: token.text for token in tokenize(sql) if token.kind is Kind.COMMENT}
+    except SqlTextError:
+        return {}

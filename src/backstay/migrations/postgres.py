@@ -1,0 +1,223 @@
+"""`PostgresRunner`: the step loop on PostgreSQL, over asyncpg or a SQLAlchemy ``AsyncEngine`` on it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from backstay.clock import Clock, SystemClock
+from backstay.errors import MigrationUnavailable, MissingExtraError
+from backstay.events import Listener
+from backstay.secret import Secret
+
+try:
+    import asyncpg
+except ModuleNotFoundError as exc:
+    raise MissingExtraError("postgres", "PostgresRunner") from exc
+
+from .database import Database, Session
+from .directives import Phase
+from .files import Source
+from .model import Direction, EventKind, HistoryEvent
+from .postgres_lock import Names, hold_lock
+from .postgres_session import PostgresSession, query
+from .protocol import MigrationRunner
+from .runner import DEFAULT_DEADLINE, DEFAULT_LOCK_TIMEOUT, Checker, StepRunner, refuse_dangers
+from .sql import text
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    Connection = asyncpg.Connection[asyncpg.Record]
+
+
+class PostgresDatabase:
+    """One PostgreSQL database. Works through a transaction-mode PgBouncer: nothing relies on a session."""
+
+    dialect = "postgresql"
+
+    def __init__(
+        self,
+        target: str | Secret | AsyncEngine,
+        *,
+        table: str = "backstay_migrations",
+        schema: str | None = None,
+        clock: Clock | None = None,
+        wait: float = DEFAULT_DEADLINE,
+    ) -> None:
+        """`table` holds the history, in `schema` or where ``search_path`` puts it; `wait` in seconds."""
+        self._target = Secret(target) if isinstance(target, str) else target
+        self._names = Names(table=table, schema=schema)
+        self._clock = clock or SystemClock()
+        self._wait = wait
+        # Of the connections that an engine lent us: how to run synchronous SQLAlchemy code on them.
+        self._run_sync: dict[Connection, Any] = {}
+
+    async def history(self) -> Sequence[HistoryEvent]:
+        """One query and no lock."""
+        async with self._connection(f"backstay migrations {self._names.key:x} look") as connection:
+            try:
+                rows = await query(connection, text("postgres_history").format(history=self._names.found))
+            except asyncpg.UndefinedTableError:
+                return ()
+        return read_history(rows)
+
+    async def columns(self, tables: Sequence[str], /) -> Mapping[str, frozenset[str]]:
+        """The columns of those of the tables that exist."""
+        async with self._connection(f"backstay migrations {self._names.key:x} look") as connection:
+            found = await query(connection, text("postgres_tables"), list(tables))
+        return {row["name"]: frozenset(row["columns"]) for row in found}
+
+    async def rows(self, sql: str, /) -> Sequence[Mapping[str, Any]]:
+        """Read with one query."""
+        async with self._connection(f"backstay migrations {self._names.key:x} look") as connection:
+            return [dict(row) for row in await query(connection, sql)]
+
+    @asynccontextmanager
+    async def exclusively(self) -> AsyncGenerator[Session]:
+        """Hold the lock on one connection and work on another."""
+        name = f"backstay migrations {self._names.key:x}"
+        async with self._connection(f"{name} lock") as lock:
+            async with hold_lock(lock, self._names, worker=name, clock=self._clock, wait=self._wait) as held:
+                async with self._connection(name) as connection:
+                    run_sync = self._run_sync.get(connection)
+                    yield PostgresSession(connection, held, read=read_history, run_sync=run_sync)
+
+    @asynccontextmanager
+    async def _connection(self, application: str) -> AsyncGenerator[Connection]:
+        try:
+            async with self._opened(application) as connection:
+                yield connection
+        except (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError) as exc:
+            raise MigrationUnavailable(f"the database could not be reached, or went away: {exc}") from exc
+        except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as exc:
+            raise MigrationUnavailable(f"the database refused the connection: {exc}") from exc
+
+    def _opened(self, application: str) -> AbstractAsyncContextManager[Connection]:
+        if isinstance(self._target, Secret):
+            return _from_dsn(self._target, application)
+        return _from_engine(self._target, application, self._run_sync)
+
+
+@asynccontextmanager
+async def _from_dsn(dsn: Secret, application: str) -> AsyncGenerator[Connection]:
+    url = dsn.reveal().replace("postgresql+asyncpg://", "postgresql://", 1)
+    # No statement cache: behind a pooler the next transaction may be on another server connection.
+    connection = await asyncpg.connect(
+        url, statement_cache_size=0, server_settings={"application_name": application}, timeout=30
+    )
+    try:
+        yield connection
+    finally:
+        await _end(connection)
+
+
+@asynccontextmanager
+async def _from_engine(
+    engine: AsyncEngine, application: str, run_sync: dict[Connection, Any]
+) -> AsyncGenerator[Connection]:
+    async with engine.connect() as checked_out:
+        # Transactions are begun and ended by the session, on the driver's connection.
+        await checked_out.execution_options(isolation_level="AUTOCOMMIT")
+        raw: Any = (await checked_out.get_raw_connection()).driver_connection
+        await raw.execute(f"SET application_name = '{application}'")
+        run_sync[raw] = checked_out.run_sync
+        try:
+            yield raw
+        finally:
+            del run_sync[raw]
+            # Settings were changed and a step may stand half-way: the pool must not get this one back.
+            await _end(raw)
+            await checked_out.invalidate()
+
+
+async def _end(connection: Connection) -> None:
+    """Close, and wait for the server to hear of it: after a cancellation its statement would else run on."""
+    with anyio.CancelScope(shield=True):
+        try:
+            await connection.close(timeout=5)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            connection.terminate()
+
+
+def read_history(rows: Iterable[asyncpg.Record]) -> tuple[HistoryEvent, ...]:
+    """Rows of the history, in the order of `postgres_history.sql`, as events."""
+    return tuple(
+        HistoryEvent(
+            migration=row[0],
+            generation=row[1],
+            direction=Direction(row[2]),
+            kind=EventKind(row[3]),
+            statement=row[4],
+            checksum=row[5],
+            raw_checksum=row[6],
+            digests=row[7],
+            duration=row[8],
+            lock_wait=row[9],
+            attempts=row[10],
+            app_version=row[11],
+            host=row[12],
+            run=row[13],
+            detail=row[14],
+            at=row[15],
+            seq=row[16],
+        )
+        for row in rows
+    )
+
+
+class PostgresRunner(StepRunner):
+    """A `MigrationRunner` on PostgreSQL 13 or newer."""
+
+    def __init__(
+        self,
+        target: str | Secret | AsyncEngine,
+        sources: Sequence[Source],
+        *,
+        table: str = "backstay_migrations",
+        schema: str | None = None,
+        lock_timeout: float = DEFAULT_LOCK_TIMEOUT,
+        deadline: float = DEFAULT_DEADLINE,
+        out_of_order: bool = False,
+        phase: Phase | None = None,
+        checker: Checker | None = refuse_dangers,
+        app_version: str = "",
+        clock: Clock | None = None,
+        listeners: Iterable[Listener] = (),
+    ) -> None:
+        """A runner; nothing is connected yet.
+
+        Args:
+            target: A connection string, or an ``AsyncEngine`` on asyncpg with room for two connections.
+            sources: Where the migrations come from.
+            table: The table of the history.
+            schema: Its schema; None leaves it to ``search_path``.
+            lock_timeout: See `StepRunner`; seconds.
+            deadline: See `StepRunner`; seconds. Also how long another runner is waited for.
+            out_of_order: See `StepRunner`.
+            phase: See `StepRunner`.
+            checker: See `StepRunner`; by default the linter, which a file can answer with ``allow``.
+            app_version: See `StepRunner`.
+            clock: See `StepRunner`.
+            listeners: See `StepRunner`.
+        """
+        super().__init__(
+            PostgresDatabase(target, table=table, schema=schema, clock=clock, wait=deadline),
+            sources,
+            lock_timeout=lock_timeout,
+            deadline=deadline,
+            out_of_order=out_of_order,
+            phase=phase,
+            checker=checker,
+            app_version=app_version,
+            clock=clock,
+            listeners=listeners,
+        )
+
+
+if TYPE_CHECKING:
+    _runner: type[MigrationRunner] = PostgresRunner
+    _database: type[Database] = PostgresDatabase

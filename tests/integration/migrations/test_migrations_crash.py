@@ -1,0 +1,143 @@
+"""Many runners at once, and runners that are killed: real processes against a real server."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import uuid
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+_RUN = """
+import asyncio, sys
+from backstay.migrations import DirectorySource, PostgresRunner
+asyncio.run(PostgresRunner(sys.argv[1], [DirectorySource(sys.argv[2])], deadline=90).run())
+"""
+_MANY = int(os.environ.get("BACKSTAY_RUNNERS", "8"))
+_KILLS = int(os.environ.get("BACKSTAY_KILLS", "20"))
+
+DATA = {
+    f"{n:04}_d.sql": f"CREATE TABLE d{n} (v int);\nINSERT INTO d{n} SELECT generate_series(1, 50);"
+    for n in (1, 2, 3)
+}
+DDL = {"0001_t.sql": "CREATE TABLE t (id int);"} | {
+    f"{n:04}_c.sql": f"ALTER TABLE t ADD COLUMN c{n} int; CREATE TYPE e{n} AS ENUM ('a');"
+    for n in range(2, 12)
+}
+INDEXES = {
+    "0001_t.sql": "CREATE TABLE t AS SELECT g AS a, g AS b FROM generate_series(1, 20000) AS g;",
+    "0002_a.sql": "CREATE INDEX CONCURRENTLY ix_a ON t (a);\nCREATE INDEX CONCURRENTLY ix_b ON t (b);",
+    "0003_b.sql": "DROP INDEX CONCURRENTLY ix_a;\nINSERT INTO t VALUES (0, 0);\nCREATE UNIQUE INDEX CONCURRENTLY ix_ab ON t (a, b);",
+    "0004_c.sql": "ALTER TABLE t ADD COLUMN c int;",
+}
+
+
+@pytest_asyncio.fixture
+async def fresh(postgres_url):
+    """Makes databases and drops them at the end."""
+    admin = await asyncpg.connect(postgres_url)
+    made = []
+
+    async def make():
+        name = f"migrations_{uuid.uuid4().hex[:12]}"
+        await admin.execute(f"CREATE DATABASE {name}")
+        made.append(name)
+        return f"{postgres_url.rpartition('/')[0]}/{name}"
+
+    yield make
+    for name in made:
+        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await admin.close()
+
+
+def start(url, directory):
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    return subprocess.Popen(
+        [sys.executable, "-c", _RUN, url, str(directory)], env=env, stderr=subprocess.PIPE, text=True
+    )
+
+
+def write(directory, files):
+    for name, content in files.items():
+        (directory / name).write_text(content)
+
+
+async def schema(url):
+    """What a dump would show, data included, and what was written down as completed."""
+    connection = await asyncpg.connect(url)
+    try:
+        tables = await connection.fetch(
+            "SELECT c.relname, a.attname, a.atttypid::regtype::text FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "
+            "WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND a.attnum > 0 ORDER BY 1, a.attnum"
+        )
+        indexes = await connection.fetch(
+            "SELECT pg_get_indexdef(indexrelid) d, indisvalid FROM pg_index JOIN pg_class ON oid = indexrelid "
+            "WHERE relnamespace = 'public'::regnamespace ORDER BY 1"
+        )
+        counts = [
+            (name, await connection.fetchval(f"SELECT count(*) FROM {name}"))
+            for name in sorted({row[0] for row in tables} - {"backstay_migrations"})
+        ]
+        done = await connection.fetch(
+            "SELECT migration, count(*) FROM backstay_migrations WHERE kind = 'succeeded' GROUP BY 1 ORDER BY 1"
+        )
+        return [tuple(r) for r in tables], [tuple(r) for r in indexes], counts, [tuple(r) for r in done]
+    finally:
+        await connection.close()
+
+
+@pytest.mark.postgres
+@pytest.mark.slow
+@pytest.mark.asyncio
+@pytest.mark.parametrize("files", [DATA, DDL, INDEXES], ids=["data", "ddl", "indexes"])
+async def test_many_runners_on_an_empty_database(fresh, tmp_path, files):
+    write(tmp_path, files)
+    url = await fresh()
+    runners = [start(url, tmp_path) for _ in range(_MANY)]
+    ended = [(runner.communicate()[1][-400:], runner.returncode) for runner in runners]
+    assert [code for _, code in ended] == [0] * _MANY, ended
+    _, indexes, _, done = await schema(url)
+    assert done == [(name.removesuffix(".sql"), 1) for name in sorted(files)]
+    assert all(valid for _, valid in indexes)
+
+
+@pytest.mark.postgres
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.asyncio
+@pytest.mark.parametrize("victim", ["runner", "backend"])
+async def test_killed_at_a_random_moment_then_run_again(fresh, tmp_path, victim):
+    files = {**INDEXES, **{f"1{name}": sql for name, sql in DATA.items()}}
+    write(tmp_path, files)
+    undisturbed = await fresh()
+    began = time.monotonic()
+    runner = start(undisturbed, tmp_path)
+    assert (runner.communicate(), runner.returncode)[1] == 0
+    usual = time.monotonic() - began
+    expected = await schema(undisturbed)
+    seed = random.randrange(2**32)
+    rng = random.Random(seed)
+    for round_ in range(max(1, _KILLS // 2)):
+        url = await fresh()
+        runner = start(url, tmp_path)
+        time.sleep(rng.uniform(0.4, 1.0) * usual)  # the moment is what the test is about
+        if victim == "runner":
+            runner.send_signal(signal.SIGKILL)
+        else:
+            connection = await asyncpg.connect(url)
+            await connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE application_name LIKE 'backstay%' AND datname = current_database()"
+            )
+            await connection.close()
+        runner.communicate()
+        again = start(url, tmp_path)
+        _, complaint = again.communicate()
+        assert again.returncode == 0, (seed, round_, complaint[-600:])
+        assert await schema(url) == expected, (seed, round_)
