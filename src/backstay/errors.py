@@ -23,6 +23,7 @@ which knows nothing of backstay still handles it sensibly::
     │   ├── PasswordRejected (ValueError)      raised only by calls that are asked to raise
     │   ├── WeakHashProfile (ValueError)       a hashing profile below the documented minimum
     │   ├── MalformedHash (ValueError)         a stored hash that no scheme understands, or a cost bomb
+    │   ├── UnknownPepper (LookupError)        a stored hash names a pepper key that is not configured
     │   ├── HasherBusy (TimeoutError)          the hashing queue is full, or the deadline passed
     │   ├── BreachDataError                    a breach database is missing or damaged
     │   ├── TooManyAttempts                    the throttle says: not now
@@ -132,6 +133,10 @@ class WeakHashProfile(PasswordError, ValueError):
 
 class MalformedHash(PasswordError, ValueError):
     """A stored hash that no configured scheme understands, or whose cost exceeds the caps."""
+
+
+class UnknownPepper(PasswordError, LookupError):
+    """A stored hash names a pepper key that is not configured: an operator's fault, never "wrong password"."""
 
 
 class HasherBusy(PasswordError, TimeoutError):

@@ -1,0 +1,1 @@
+"""The ranked word lists that the strength estimator reads, and the script that builds them."""

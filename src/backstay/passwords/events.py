@@ -1,0 +1,72 @@
+"""What the password package tells its listeners. Counts, durations and codes; never a password, hash or name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..events import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordEvent(Event):
+    """The root of this package's events."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordChecked(PasswordEvent):
+    """A policy gave its verdict."""
+
+    valid: bool
+    codes: tuple[str, ...]
+    score: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HashComputed(PasswordEvent):
+    """Hashing work was done; `seconds` includes the wait for a thread."""
+
+    seconds: float
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HashingRefused(PasswordEvent):
+    """The hasher shed load."""
+
+    waiting: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordVerified(PasswordEvent):
+    """A login was compared with a stored hash."""
+
+    ok: bool
+    scheme: str
+    rehashed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreachLookedUp(PasswordEvent):
+    """A breach source was asked; `state` is ``breached``, ``clear`` or ``unknown``."""
+
+    state: str
+    source: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreachSourceFailed(PasswordEvent):
+    """A breach source did not answer properly; `open` says that the breaker keeps requests from it now."""
+
+    source: str
+    reason: str
+    open: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRefused(PasswordEvent):
+    """The throttle refused a login attempt before any password was compared. `bucket` says which limit."""
+
+    bucket: str
+    retry_after: float

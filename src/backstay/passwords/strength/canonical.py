@@ -1,0 +1,49 @@
+"""The forms in which a password is compared with a list: folded, and as a skeleton.
+
+Both have one character per character of the password that was folded, so that a position found in one means
+the same in the other.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+# Every character that stands for another one in "l33t" spelling falls on one letter, in the password *and* in
+# the list. A substitution then costs one more look-up and never a branch: there is nothing for hostile input
+# to multiply.
+_CLASSES = {
+    "a": "4@^",
+    "b": "8",
+    "c": "({[<",
+    "e": "3€",
+    "g": "69q",
+    "i": "1!|l¡",
+    "o": "0",
+    "s": "5$",
+    "t": "7+",
+    "x": "%*",
+    "z": "2",
+}
+_SKELETON = str.maketrans({look: letter for letter, looks in _CLASSES.items() for look in looks})
+_LETTERS = str.maketrans(dict.fromkeys("lq"))
+# Characters that look like an ASCII letter and that no decomposition maps there.
+_ALIKE = str.maketrans("аеорсухіјѕԁһկոսαορτυκνικßøłđıæœþð", "aeopcyxijsdhknuaoptukvikoldldiaotd"[:33])
+
+
+def fold(text: str) -> str:
+    """The text without case, marks, and compatibility forms. Not reversible and never stored."""
+    if text.isascii():
+        return text.lower()
+    decomposed = unicodedata.normalize("NFKD", text).casefold()
+    decomposed = unicodedata.normalize("NFKD", decomposed)
+    return "".join(char for char in decomposed if not unicodedata.combining(char))
+
+
+def skeleton(folded: str) -> str:
+    """The folded text with every l33t class collapsed to its letter."""
+    return folded.translate(_SKELETON)
+
+
+def is_substitute(char: str) -> bool:
+    """Whether a folded character that is no letter stands for one in l33t spelling."""
+    return not char.isalpha() and ord(char) in _SKELETON
