@@ -162,7 +162,7 @@ def _refresh(statement: Statement, known: Known, text: str) -> Iterator[Found]:
 
 
 def _create_table(statement: Statement, known: Known, text: str) -> Iterator[Found]:
-    del known
+    del statement, known
     body = text.partition("( ")[2]
     for column in re.split(r" , (?![^()]*\))", body):
         definition = column.partition(" ")[2]

@@ -25,8 +25,8 @@ async def run_backfill(
 ) -> Progress:
     """Go on where the last run stopped, until all rows are done.
 
-    Each batch and its progress are one transaction: a cancellation or a crash loses at most the batch at hand.
-    Two workers take turns and do no row twice.
+    Each batch and its progress are one transaction, so a cancellation or a crash loses at most the batch at
+    hand. Two workers take turns and do no row twice.
 
     Raises:
         InvalidMigration: there is no such table or key.
