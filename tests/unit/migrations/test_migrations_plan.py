@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - texts of files, one a line
 """Files, names, headers, checksums and plans, without a database."""
 
 from __future__ import annotations
