@@ -1,4 +1,4 @@
-"""``backstay migrate``: new, status, up, down, redo, to, check, rehearse, baseline, adopt, history, verify."""
+"""``backstay migrate``: the migration runner on the command line."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 from backstay.errors import (
     BackstayError,
     DangerousMigration,
-    MissingExtraError,
     MigrationPlanError,
     MigrationUnavailable,
+    MissingExtraError,
     StepFailed,
 )
 
@@ -27,7 +27,16 @@ except ModuleNotFoundError as exc:
     raise MissingExtraError("cli", "backstay migrate") from exc
 
 from backstay.events import Event
-from backstay.migrations import DirectorySource, Report, StepRunner, fold, runner_for
+from backstay.migrations import (
+    Backfill,
+    DirectorySource,
+    Progress,
+    Report,
+    StepRunner,
+    fold,
+    run_backfill,
+    runner_for,
+)
 from backstay.migrations.events import StepBlocked, StepStarted, StepSucceeded
 from backstay.migrations.lint import Level, lint_migrations
 
@@ -66,6 +75,8 @@ def _tell(event: Event) -> None:
             click.echo(f"  waited {waited:.1f} s: {blockers[0]}", err=True)
         case StepSucceeded(migration=migration, duration=duration, lock_wait=lock_wait):
             click.echo(f"  done in {duration:.3f} s (waited {lock_wait:.3f} s for locks)", err=True)
+        case Progress(rows=rows, of=of, batch=batch, seconds=seconds):
+            click.echo(f"  {rows} of about {of} rows; {batch} in {seconds:.3f} s", err=True)
         case _:
             pass
 
@@ -138,9 +149,17 @@ def new(options: _Options, name: str, python: bool) -> None:
     label = re.sub(r"\W+", "_", name.lower()).strip("_")
     numbers = [found[1] for entry in directory.iterdir() if (found := re.match(r"(\d+)", entry.name))]
     newest = max(numbers, key=int, default="0000")
-    number = datetime.now(UTC).strftime("%Y%m%d%H%M%S") if len(newest) == 14 else f"{int(newest) + 1:0{len(newest)}}"
+    number = (
+        datetime.now(UTC).strftime("%Y%m%d%H%M%S")
+        if len(newest) == 14
+        else f"{int(newest) + 1:0{len(newest)}}"
+    )
     stem = directory / f"{number}_{label}"
-    written = {".py": "async def up(db):\n    ...\n\n\nasync def down(db):\n    ...\n"} if python else {".sql": "", ".down.sql": ""}
+    written = (
+        {".py": "async def up(db):\n    ...\n\n\nasync def down(db):\n    ...\n"}
+        if python
+        else {".sql": "", ".down.sql": ""}
+    )
     for ending, content in written.items():
         path = Path(f"{stem}{ending}")
         path.write_text(content)
@@ -171,7 +190,11 @@ def status(options: _Options, exit_code: bool) -> None:
 def _state(key: str, states: Any, pending: Sequence[str]) -> str:
     if key in pending:
         return "pending"
-    return ("adopted" if states[key].adopted else "applied") if key in states and states[key].applied else "held back"
+    return (
+        ("adopted" if states[key].adopted else "applied")
+        if key in states and states[key].applied
+        else "held back"
+    )
 
 
 @_command
@@ -212,7 +235,7 @@ def to(options: _Options, target: str) -> None:
 @_command
 @click.option("--all", "everything", is_flag=True, help="Every file, not only what is pending.")
 def check(options: _Options, everything: bool) -> None:
-    """Lint the files for dangers, with the safe way to write them. Needs a database only for what is pending."""
+    """Lint what is pending (without a database: every file), and show the safe way to write it."""
     runner = options.runner() if options.url and not everything else None
     if runner is not None:
         migrations = [step.migration for step in _run(runner.plan()).steps]
@@ -222,7 +245,10 @@ def check(options: _Options, everything: bool) -> None:
         verdicts = [verdict for verdict in lint_migrations(migrations) if verdict.allowed is None]
     except BackstayError as exc:
         raise click.ClickException(str(exc)) from exc
-    options.show([asdict(verdict) for verdict in verdicts], [str(verdict) for verdict in verdicts] or ["no danger found"])
+    options.show(
+        [asdict(verdict) for verdict in verdicts],
+        [str(verdict) for verdict in verdicts] or ["no danger found"],
+    )
     if any(verdict.level is Level.DANGER for verdict in verdicts):
         raise SystemExit(1)
 
@@ -257,7 +283,8 @@ def history(options: _Options) -> None:
     """Everything that was ever written down."""
     events = _run(options.runner().history())
     lines = [
-        f"{event.at:%Y-%m-%d %H:%M:%S}  {event.kind:<11} {event.migration}  {event.duration:.3f} s  {event.detail}"
+        f"{event.at:%Y-%m-%d %H:%M:%S}  {event.kind:<11} {event.migration}  "
+        f"{event.duration:.3f} s  {event.detail}"
         for event in events
     ]
     options.show([asdict(event) for event in events], lines)
@@ -271,3 +298,20 @@ def verify(options: _Options) -> None:
     options.show([asdict(finding) for finding in findings], lines)
     if any(finding.blocks for finding in findings):
         raise SystemExit(1)
+
+
+@_command
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--table", required=True)
+@click.option("--key", default="id", show_default=True, help="The primary key.")
+@click.option("--batch", type=click.IntRange(min=1), default=1000, show_default=True)
+@click.option(
+    "--budget", type=float, default=0.2, show_default=True, help="Seconds that one batch should take."
+)
+def backfill(options: _Options, *, file: Path, table: str, key: str, batch: int, budget: float) -> None:
+    """Run the statement in FILE over TABLE in batches; goes on where the last run stopped."""
+    if not options.url:
+        raise click.UsageError("no database: set BACKSTAY_DATABASE_URL or pass --database")
+    work = Backfill(name=file.stem, table=table, key=key, sql=file.read_text(), batch=batch, budget=budget)
+    done = _run(run_backfill(options.url, work, listeners=() if options.as_json else (_tell,)))
+    options.show(asdict(done), [f"{done.name}: {done.rows} rows are done"])

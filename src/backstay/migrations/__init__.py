@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .ambient import open_runners, run_pending_migrations
+from .backfill import Backfill, Progress
 from .choose import runner_for
 from .directives import Directives, Phase
 from .files import DirectorySource, Migration, PackageSource, Script, Source
@@ -31,10 +32,12 @@ from .split import Statement, split
 if TYPE_CHECKING:
     from .alembic import AlembicRunner
     from .postgres import PostgresRunner
+    from .postgres_backfill import run_backfill
     from .sqlite import SqliteRunner
 
 __all__ = [
     "AlembicRunner",
+    "Backfill",
     "Blocker",
     "Direction",
     "Directives",
@@ -51,6 +54,7 @@ __all__ = [
     "Plan",
     "PostgresRunner",
     "Problem",
+    "Progress",
     "Report",
     "Script",
     "Source",
@@ -66,13 +70,19 @@ __all__ = [
     "ordered",
     "plan_down",
     "plan_up",
+    "run_backfill",
     "run_pending_migrations",
     "runner_for",
     "split",
     "validate",
 ]
 
-_LAZY = {"AlembicRunner": "alembic", "PostgresRunner": "postgres", "SqliteRunner": "sqlite"}
+_LAZY = {
+    "run_backfill": "postgres_backfill",
+    "AlembicRunner": "alembic",
+    "PostgresRunner": "postgres",
+    "SqliteRunner": "sqlite",
+}
 
 
 def __getattr__(name: str) -> Any:

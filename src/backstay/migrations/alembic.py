@@ -1,8 +1,8 @@
 """`AlembicRunner`: an existing Alembic environment's revisions, run by our step loop.
 
-Revisions, ``op.*`` and ``alembic revision --autogenerate`` stay as they are. What Alembic lacks comes from the
-runner: the lock, the retry, the history with checksums, and the refusal of changed files. ``env.py`` is not run.
-``alembic_version`` is kept in step, in the same transaction, so that Alembic's own commands go on working.
+Revisions, ``op.*`` and ``alembic revision --autogenerate`` stay as they are. What Alembic lacks comes from
+the runner: the lock, the retry, the history with checksums, and the refusal of changed files. ``env.py`` is
+not run. ``alembic_version`` is kept in step, in the same transaction, so that Alembic's own commands work.
 """
 
 from __future__ import annotations
@@ -57,16 +57,23 @@ class AlembicSource:
             yield Migration(id=identity, source="", version=(number,), up=script, down=script)
 
     def applied(self, heads: Iterable[str]) -> set[str]:
-        """The revision identifiers that are applied when these are the heads: they and all their ancestors."""
+        """The revisions that are applied when these are the heads: they and all their ancestors."""
         known = tuple(heads)
         return {one.revision for one in self._scripts.iterate_revisions(known, "base")} if known else set()
 
     def _step(self, revision: Revision, direction: Direction) -> PythonStep:
-        make = MigrationStep.upgrade_from_script if direction is Direction.UP else MigrationStep.downgrade_from_script
+        make = (
+            MigrationStep.upgrade_from_script
+            if direction is Direction.UP
+            else MigrationStep.downgrade_from_script
+        )
         step: RevisionStep = make(self._scripts.revision_map, revision)
 
+        def plan(_heads: object, _context: object) -> list[RevisionStep]:
+            return [step]
+
         def migrate(connection: Connection) -> None:
-            options: dict[str, Any] = {"fn": lambda *_: [step], "version_table": self._version_table}
+            options: dict[str, Any] = {"fn": plan, "version_table": self._version_table}
             context = MigrationContext.configure(connection, opts=options)
             with Operations.context(context), context.begin_transaction():
                 context.run_migrations()

@@ -113,7 +113,8 @@ class Script:
             if controls_transaction(statement):
                 raise InvalidMigration(
                     f"{self.name}:{statement.line}:{statement.column}: {statement.text[:40]!r} takes the "
-                    "transaction out of the runner's hands; leave it out (or declare '-- backstay: no-transaction')"
+                    "transaction out of the runner's hands; leave it out (or declare '-- "
+                    "backstay: no-transaction')"
                 )
         if self.directives.no_transaction or (self.is_python and b"autocommit_block" in self.data):
             return False

@@ -1,4 +1,4 @@
-"""Other tools' histories: which tool it is, what it has applied, and whether it left a step half done. Pure."""
+"""Other tools' histories: which tool, what it has applied, what it left half done. Pure."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ def _golang(rows: Sequence[Row]) -> tuple[list[str], str | None]:
 
 def _sqlx(rows: Sequence[Row]) -> tuple[list[str], str | None]:
     rows = sorted(rows, key=lambda row: row["version"])
-    return [str(row["version"]) for row in rows], next((str(r["version"]) for r in rows if not r["success"]), None)
+    return [str(row["version"]) for row in rows], next(
+        (str(r["version"]) for r in rows if not r["success"]), None
+    )
 
 
 def _flyway(rows: Sequence[Row]) -> tuple[list[str], str | None]:
@@ -72,13 +74,40 @@ def _django(rows: Sequence[Row]) -> tuple[list[str], str | None]:
 
 
 TOOLS: Final = (
-    Tool(name="alembic", table="alembic_version", columns=frozenset({"version_num"}), read=_plain("version_num"), newest_only=True),
-    Tool(name="yoyo", table="_yoyo_migration", columns=frozenset({"migration_id"}), read=_plain("migration_id")),
-    Tool(name="golang-migrate", table="schema_migrations", columns=frozenset({"version", "dirty"}), read=_golang, newest_only=True),
-    Tool(name="dbmate", table="schema_migrations", columns=frozenset({"version"}), without=frozenset({"dirty"}), read=_plain("version")),
+    Tool(
+        name="alembic",
+        table="alembic_version",
+        columns=frozenset({"version_num"}),
+        read=_plain("version_num"),
+        newest_only=True,
+    ),
+    Tool(
+        name="yoyo", table="_yoyo_migration", columns=frozenset({"migration_id"}), read=_plain("migration_id")
+    ),
+    Tool(
+        name="golang-migrate",
+        table="schema_migrations",
+        columns=frozenset({"version", "dirty"}),
+        read=_golang,
+        newest_only=True,
+    ),
+    Tool(
+        name="dbmate",
+        table="schema_migrations",
+        columns=frozenset({"version"}),
+        without=frozenset({"dirty"}),
+        read=_plain("version"),
+    ),
     Tool(name="sqlx", table="_sqlx_migrations", columns=frozenset({"version", "success"}), read=_sqlx),
-    Tool(name="flyway", table="flyway_schema_history", columns=frozenset({"installed_rank", "success"}), read=_flyway),
-    Tool(name="goose", table="goose_db_version", columns=frozenset({"version_id", "is_applied"}), read=_goose),
+    Tool(
+        name="flyway",
+        table="flyway_schema_history",
+        columns=frozenset({"installed_rank", "success"}),
+        read=_flyway,
+    ),
+    Tool(
+        name="goose", table="goose_db_version", columns=frozenset({"version_id", "is_applied"}), read=_goose
+    ),
     Tool(name="django", table="django_migrations", columns=frozenset({"app", "name"}), read=_django),
 )
 
@@ -88,7 +117,8 @@ def detect(tables: Mapping[str, frozenset[str]]) -> tuple[Tool, ...]:
     return tuple(
         tool
         for tool in TOOLS
-        if tool.columns <= tables.get(tool.table, frozenset()) and not tool.without & tables.get(tool.table, frozenset())
+        if tool.columns <= tables.get(tool.table, frozenset())
+        and not tool.without & tables.get(tool.table, frozenset())
     )
 
 
@@ -101,7 +131,8 @@ def applied_by(tool: Tool, rows: Sequence[Row], migrations: Sequence[Migration])
     applied, dirty = tool.read(rows)
     if dirty is not None:
         raise MigrationPlanError(
-            f"the history of {tool.name} is dirty at {dirty}: a step was begun and not completed. Bring the database "
+            f"the history of {tool.name} is dirty at {dirty}: a step was begun and not "
+            "completed. Bring the database "
             f"into a known state and repair the history with {tool.name} itself, then adopt it"
         )
     chosen = {_match(tool, name, migrations).id for name in applied}
@@ -120,5 +151,6 @@ def _match(tool: Tool, name: str, migrations: Sequence[Migration]) -> Migration:
         if tool.name == "alembic" and name in stem.replace("-", "_").split("_"):
             return migration
     raise MigrationPlanError(
-        f"{tool.name} has applied {name}, and no file here has that name or number; bring the file along, or baseline"
+        f"{tool.name} has applied {name}, and no file here has that name or number; bring "
+        "the file along, or baseline"
     )

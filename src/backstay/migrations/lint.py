@@ -1,8 +1,9 @@
 """`lint`: which statements would hurt a database that is in use, and what to write instead. Pure.
 
-The rules are those that Squawk and strong_migrations have found worth having, and the ones that the runner's own
-way of working adds. Each verdict on a danger carries the safe way as SQL that is ready to run and lints clean.
-Static rules read grammar and cannot see what a function hides: a rehearsal shows the locks that are really taken.
+The rules are those that Squawk and strong_migrations have found worth having, and the ones that the
+runner's own way of working adds. Each verdict on a danger carries the safe way as SQL that is ready to
+run and lints clean. Static rules read grammar and cannot see what a function hides: a rehearsal shows the
+locks that are really taken.
 """
 
 from __future__ import annotations
@@ -55,7 +56,9 @@ def lint(
     script = Script(sql.encode(), name=file)
     excuses = {**script.directives.allow, **(allow or {})}
     separate = not script.in_transaction()
-    return list(_judge(script.statements, file=file, allow=excuses, known=known or Known(), separate=separate))
+    return list(
+        _judge(script.statements, file=file, allow=excuses, known=known or Known(), separate=separate)
+    )
 
 
 def lint_migrations(migrations: Iterable[Migration]) -> list[Verdict]:

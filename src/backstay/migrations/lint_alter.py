@@ -1,3 +1,4 @@
+# ruff: noqa: ARG002, S608 - every rule has one signature; names are quoted, and nothing is run
 """The linter's rules for ALTER TABLE, one per kind of action."""
 
 from __future__ import annotations
@@ -15,11 +16,53 @@ from .statements import identifier, quoted, relation_name
 # Functions whose value may differ from row to row: as a default of a new column they rewrite the table. now()
 # and its kin are the same for all rows of a statement, and do not.
 _STABLE: Final = frozenset(
-    "NOW CURRENT_TIMESTAMP CURRENT_DATE CURRENT_TIME LOCALTIMESTAMP LOCALTIME TRANSACTION_TIMESTAMP "
-    "STATEMENT_TIMESTAMP CURRENT_USER SESSION_USER CURRENT_SCHEMA CURRENT_DATABASE JSONB_BUILD_OBJECT "
-    "JSON_BUILD_OBJECT JSONB_BUILD_ARRAY ARRAY LOWER UPPER COALESCE TO_TIMESTAMP MAKE_INTERVAL VARCHAR NUMERIC "
-    "DECIMAL CHAR CHARACTER VARYING TIMESTAMP TIMESTAMPTZ INTERVAL BIT DATE_TRUNC TIMEZONE CURRENT_SETTING "
-    "INT4RANGE INT8RANGE TSTZRANGE DATERANGE MD5 LENGTH ROUND CAST CONCAT REPLACE POINT".split()
+    [
+        "NOW",
+        "CURRENT_TIMESTAMP",
+        "CURRENT_DATE",
+        "CURRENT_TIME",
+        "LOCALTIMESTAMP",
+        "LOCALTIME",
+        "TRANSACTION_TIMESTAMP",
+        "STATEMENT_TIMESTAMP",
+        "CURRENT_USER",
+        "SESSION_USER",
+        "CURRENT_SCHEMA",
+        "CURRENT_DATABASE",
+        "JSONB_BUILD_OBJECT",
+        "JSON_BUILD_OBJECT",
+        "JSONB_BUILD_ARRAY",
+        "ARRAY",
+        "LOWER",
+        "UPPER",
+        "COALESCE",
+        "TO_TIMESTAMP",
+        "MAKE_INTERVAL",
+        "VARCHAR",
+        "NUMERIC",
+        "DECIMAL",
+        "CHAR",
+        "CHARACTER",
+        "VARYING",
+        "TIMESTAMP",
+        "TIMESTAMPTZ",
+        "INTERVAL",
+        "BIT",
+        "DATE_TRUNC",
+        "TIMEZONE",
+        "CURRENT_SETTING",
+        "INT4RANGE",
+        "INT8RANGE",
+        "TSTZRANGE",
+        "DATERANGE",
+        "MD5",
+        "LENGTH",
+        "ROUND",
+        "CAST",
+        "CONCAT",
+        "REPLACE",
+        "POINT",
+    ]
 )
 
 
@@ -76,13 +119,19 @@ class _Action:
         yield from column_style(definition)
         if re.match(r"(SMALL|BIG)?SERIAL", definition) or re.search(r"GENERATED .*AS IDENTITY", definition):
             integer = kind if "IDENTITY" in definition else "bigint"
-            yield self._nullable_first("adding-serial-column", "numbering every row rewrites the table", column, integer)
+            yield self._nullable_first(
+                "adding-serial-column", "numbering every row rewrites the table", column, integer
+            )
         elif re.search(r"GENERATED ALWAYS AS \(.*\) STORED", definition):
-            yield self._nullable_first("adding-generated-column", "computing it rewrites the table", column, kind)
+            yield self._nullable_first(
+                "adding-generated-column", "computing it rewrites the table", column, kind
+            )
         elif volatile := _volatile_default(self.tokens[start + 1 :]):
             why = f"{volatile}() differs from row to row, so the table is rewritten"
             default = _default(self.statement, self.tokens[start + 1 :])
-            yield self._nullable_first("adding-column-with-volatile-default", why, column, kind, default=default)
+            yield self._nullable_first(
+                "adding-column-with-volatile-default", why, column, kind, default=default
+            )
         elif "NOT NULL" in definition and "DEFAULT" not in definition:
             why = "it fails as soon as there is a row, and breaks every writer that does not know the column"
             yield self._nullable_first("adding-required-column", why, column, kind)
@@ -98,11 +147,20 @@ class _Action:
             index = quoted(f"{self.bare}_{name}_key")
             build = f"CREATE UNIQUE INDEX CONCURRENTLY {index} ON {self.table} ({column})"
             use = self.alone(f"ADD CONSTRAINT {index} UNIQUE USING INDEX {index}")
-            yield danger("adding-unique-column", "building its index blocks readers and writers", add, build, use, separate=True)
+            yield danger(
+                "adding-unique-column",
+                "building its index blocks readers and writers",
+                add,
+                build,
+                use,
+                separate=True,
+            )
         if reference := re.search(r"REFERENCES (.*)", canonical_source(self.tokens)):
             key = quoted(f"{self.bare}_{name}_fkey")
             target = re.split(r" (?i:DEFAULT|NOT NULL|UNIQUE|CHECK|CONSTRAINT)\b", reference[1])[0]
-            constrain = self.alone(f"ADD CONSTRAINT {key} FOREIGN KEY ({column}) REFERENCES {target} NOT VALID")
+            constrain = self.alone(
+                f"ADD CONSTRAINT {key} FOREIGN KEY ({column}) REFERENCES {target} NOT VALID"
+            )
             check = self.alone(f"VALIDATE CONSTRAINT {key}")
             why = "both tables are locked against writers while it is checked"
             yield danger("adding-foreign-key", why, add, constrain, check, separate=True)
@@ -119,14 +177,18 @@ class _Action:
         if not self.known.is_checked(self.table, column):
             check = quoted(f"{self.bare}_{column}_not_null")
             why = "every row is read while nobody else can read or write; check first, without the lock"
-            yield danger("setting-not-null", why, *_not_null(self.table, quoted(column), check), separate=True)
+            yield danger(
+                "setting-not-null", why, *_not_null(self.table, quoted(column), check), separate=True
+            )
 
     def change_type(self, match: re.Match[str]) -> Iterator[Found]:
         column = identifier(self.tokens[2 if self.tokens[1].upper == "COLUMN" else 1])
         at = [token.upper for token in self.tokens].index("TYPE")
         kind = re.split(r"\s+(?i:USING|COLLATE)\b", self.written(at + 1))[0]
         new = quoted(f"{column}_new")
-        why = "the table is rewritten unless the types are stored alike, and readers that cached a plan break; "
+        why = (
+            "the table is rewritten unless the types are stored alike, and readers that cached a plan break; "
+        )
         yield danger(
             "changing-column-type",
             why + "add a column beside it, fill it in batches, and switch over",
@@ -134,7 +196,10 @@ class _Action:
         )
 
     def drop_column(self, match: re.Match[str]) -> Iterator[Found]:
-        why = "the version that still runs may read it, and its data is gone; stop using it, roll out, then drop"
+        why = (
+            "the version that still runs may read it, and its data is gone; stop using it, "
+            "roll out, then drop"
+        )
         yield excused("dropping-column", why, self.alone(self.written()), why="no running version uses it")
 
     def rename(self, match: re.Match[str]) -> Iterator[Found]:
@@ -149,11 +214,15 @@ class _Action:
             old, new = quoted(identifier(tokens[0])), quoted(identifier(tokens[2]))
             view = quoted(f"{self.bare}_renamed")
             why = "the version that still runs knows only the old name; serve the new one beside it"
-            yield danger("renaming-column", why, f"CREATE VIEW {view} AS SELECT *, {old} AS {new} FROM {self.table}")
+            yield danger(
+                "renaming-column", why, f"CREATE VIEW {view} AS SELECT *, {old} AS {new} FROM {self.table}"
+            )
 
     def drop_not_null(self, match: re.Match[str]) -> Iterator[Found]:
         why = "the version that still runs may not expect NULL here"
-        yield excused("dropping-not-null", why, self.alone(self.written()), why="every reader copes with NULL")
+        yield excused(
+            "dropping-not-null", why, self.alone(self.written()), why="every reader copes with NULL"
+        )
 
     # Constraints -------------------------------------------------------------------------------------------
 
@@ -165,7 +234,10 @@ class _Action:
         if body.startswith(("FOREIGN KEY", "CHECK")) and not body.endswith("NOT VALID"):
             kind = "foreign-key" if body.startswith("FOREIGN") else "check-constraint"
             name = name or quoted(f"{self.bare}_{'fkey' if kind == 'foreign-key' else 'check'}")
-            why = "every row is read under a lock that stops writers; add it NOT VALID, then validate without the lock"
+            why = (
+                "every row is read under a lock that stops writers; add it NOT VALID, then "
+                "validate without the lock"
+            )
             add = self.alone(f"ADD CONSTRAINT {name} {text} NOT VALID")
             yield danger(f"adding-{kind}", why, add, self.alone(f"VALIDATE CONSTRAINT {name}"), separate=True)
         elif body.startswith(("UNIQUE", "PRIMARY KEY")) and "USING INDEX" not in body:
@@ -191,7 +263,10 @@ class _Action:
 
     def validate(self, match: re.Match[str]) -> Iterator[Found]:
         if not self.known.separate and self.known.locked(self.table):
-            why = "the lock of the statement before is held while every row is read; give each its own transaction"
+            why = (
+                "the lock of the statement before is held while every row is read; give each "
+                "its own transaction"
+            )
             yield danger("validating-under-lock", why, self.alone(self.written()), separate=True)
 
     # The rest ----------------------------------------------------------------------------------------------
@@ -203,11 +278,18 @@ class _Action:
 
     def attach(self, match: re.Match[str]) -> Iterator[Found]:
         why = "without a CHECK that implies the bounds the partition is read whole under a lock"
-        yield excused("attaching-partition", why, self.alone(self.written()), why="a validated CHECK implies its bounds")
+        yield excused(
+            "attaching-partition", why, self.alone(self.written()), why="a validated CHECK implies its bounds"
+        )
 
     def rewrites(self, match: re.Match[str]) -> Iterator[Found]:
         why = "the table is rewritten or moved while nobody can read or write"
-        yield excused("rewriting-table", why, self.alone(self.written()), why="the table is small, or nobody uses it now")
+        yield excused(
+            "rewriting-table",
+            why,
+            self.alone(self.written()),
+            why="the table is small, or nobody uses it now",
+        )
 
     def set_schema(self, match: re.Match[str]) -> Iterator[Found]:
         why = "the version that still runs looks for it in the old schema; leave a view there"
@@ -244,7 +326,18 @@ def _volatile_default(tokens: Sequence[Token]) -> str | None:
 
 
 _AFTER_TYPE: Final = frozenset(
-    "DEFAULT NOT NULL REFERENCES CONSTRAINT CHECK UNIQUE PRIMARY GENERATED COLLATE".split()
+    [
+        "DEFAULT",
+        "NOT",
+        "NULL",
+        "REFERENCES",
+        "CONSTRAINT",
+        "CHECK",
+        "UNIQUE",
+        "PRIMARY",
+        "GENERATED",
+        "COLLATE",
+    ]
 )
 
 
@@ -259,7 +352,15 @@ def _default(statement: Statement, tokens: Sequence[Token]) -> str:
     depth = 0
     while end < len(tokens):
         depth += {"(": 1, ")": -1}.get(tokens[end].text, 0)
-        if depth == 0 and words[end] in ("NOT", "NULL", "REFERENCES", "CHECK", "CONSTRAINT", "UNIQUE", "PRIMARY"):
+        if depth == 0 and words[end] in (
+            "NOT",
+            "NULL",
+            "REFERENCES",
+            "CHECK",
+            "CONSTRAINT",
+            "UNIQUE",
+            "PRIMARY",
+        ):
             break
         end += 1
     return source(statement, tokens[begin:end])
@@ -272,13 +373,22 @@ def column_style(definition: str) -> Iterator[Found]:
     elif re.match(r"(VARCHAR|CHARACTER VARYING) \(", definition):
         yield style("varchar-limit", "a longer limit later changes the column's type; use text with a CHECK")
     elif re.match(r"TIMESTAMP\b(?! (\( \d+ \) )?WITH TIME ZONE)", definition):
-        yield style("timestamp-without-zone", "an instant without a zone means something else to everybody; use timestamptz")
+        yield style(
+            "timestamp-without-zone",
+            "an instant without a zone means something else to everybody; use timestamptz",
+        )
     elif re.match(r"(SMALL|BIG)?SERIAL", definition):
-        yield style("serial-column", "a serial's sequence has an owner and rights of its own; use an identity column")
+        yield style(
+            "serial-column", "a serial's sequence has an owner and rights of its own; use an identity column"
+        )
     elif re.match(r"JSON\b", definition):
         yield style("json-type", "json has no equality, so DISTINCT and GROUP BY fail; use jsonb")
-    if re.match(r"(INT|INTEGER|INT4|SMALLINT|INT2|SERIAL|SMALLSERIAL)\b.*(PRIMARY KEY|GENERATED)", definition):
-        yield style("small-key", "a key of 32 bits runs out, and widening it later rewrites the table; use bigint")
+    if re.match(
+        r"(INT|INTEGER|INT4|SMALLINT|INT2|SERIAL|SMALLSERIAL)\b.*(PRIMARY KEY|GENERATED)", definition
+    ):
+        yield style(
+            "small-key", "a key of 32 bits runs out, and widening it later rewrites the table; use bigint"
+        )
 
 
 _BY_PATTERN: Final = (

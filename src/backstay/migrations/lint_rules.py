@@ -39,7 +39,11 @@ def danger(rule: str, message: str, *rewrite: str, separate: bool = False) -> Fo
 
 def excused(rule: str, message: str, sql: str, *, why: str) -> Found:
     """A danger whose safe form is the same statement at the right time, said to be so."""
-    return Found(rule=rule, message=message, rewrite=f"-- backstay: phase contract\n-- backstay: allow {rule}: {why}\n{sql};")
+    return Found(
+        rule=rule,
+        message=message,
+        rewrite=f"-- backstay: phase contract\n-- backstay: allow {rule}: {why}\n{sql};",
+    )
 
 
 def style(rule: str, message: str) -> Found:
@@ -86,7 +90,11 @@ class Known:
         """Take note of what the statement creates or validates."""
         words = statement.words
         text = canonical(statement.tokens)
-        if match := re.match(r"CREATE (?:(?:GLOBAL|LOCAL|TEMP|TEMPORARY|UNLOGGED) )*(?:TABLE|MATERIALIZED VIEW) (IF NOT EXISTS )?", text):
+        if match := re.match(
+            r"CREATE (?:(?:GLOBAL|LOCAL|TEMP|TEMPORARY|UNLOGGED) )*(?:TABLE|MATERIALIZED VIEW) "
+            r"(IF NOT EXISTS )?",
+            text,
+        ):
             self._new.add(relation_name(statement.tokens[match[0].count(" ") :]))
         if words[:2] == ("ALTER", "TYPE") and "ADD" in words and "VALUE" in words:
             self._values |= {token.text for token in statement.tokens if token.text.startswith("'")}

@@ -39,7 +39,9 @@ def _create_index(statement: Statement, known: Known, text: str) -> Iterator[Fou
     if not concurrently and not known.is_new(table):
         place = statement.words.index("INDEX") + 1
         begin = source(statement, statement.tokens[:place])
-        rest = [t for t in statement.tokens[place:] if t.upper not in ("IF", "EXISTS") or t.kind is not Kind.WORD]
+        rest = [
+            t for t in statement.tokens[place:] if t.upper not in ("IF", "EXISTS") or t.kind is not Kind.WORD
+        ]
         rest = rest[1:] if rest and rest[0].upper == "NOT" else rest
         name = "" if rest[0].upper != "ON" else _index_name(statement) + " "
         why = "nobody can write to the table while the index is built"
@@ -60,19 +62,23 @@ def _index_name(statement: Statement) -> str:
 def _drop_index(statement: Statement, known: Known, text: str) -> Iterator[Found]:
     del known
     if "CONCURRENTLY" not in text:
-        rest = [t for t in statement.tokens[2:]]
+        rest = list(statement.tokens[2:])
         written = source(statement, [t for t in rest if t.upper not in ("CASCADE", "RESTRICT")])
         why = "nobody can read or write the table until all who use it now are done"
         names = re.sub(r"(?i)^IF\s+EXISTS\s+", "", written).split(",")
         guard = "IF EXISTS " if "IF EXISTS" in text else ""
-        yield danger("dropping-index", why, *(f"DROP INDEX CONCURRENTLY {guard}{name.strip()}" for name in names))
+        yield danger(
+            "dropping-index", why, *(f"DROP INDEX CONCURRENTLY {guard}{name.strip()}" for name in names)
+        )
 
 
 def _reindex(statement: Statement, known: Known, text: str) -> Iterator[Found]:
     del known
     if "CONCURRENTLY" not in text:
         words = statement.words
-        at = next((i for i, w in enumerate(words) if w in ("TABLE", "INDEX", "SCHEMA", "DATABASE", "SYSTEM")), 0)
+        at = next(
+            (i for i, w in enumerate(words) if w in ("TABLE", "INDEX", "SCHEMA", "DATABASE", "SYSTEM")), 0
+        )
         target = source(statement, statement.tokens[at + 1 :])
         kind = "DATABASE" if words[at] == "SYSTEM" else words[at]
         why = "nobody can write to the table, or read through the index, while it is rebuilt"
@@ -94,21 +100,27 @@ def _truncate(statement: Statement, known: Known, text: str) -> Iterator[Found]:
     if known.is_new(relation_name(rest)):
         return
     rule = "truncating-cascade" if "CASCADE" in text else "truncating"
-    yield excused(rule, "it empties the table, and waits for all who read it", statement.text, why="nobody needs these rows")
+    yield excused(
+        rule,
+        "it empties the table, and waits for all who read it",
+        statement.text,
+        why="nobody needs these rows",
+    )
 
 
 def _bulk(statement: Statement, known: Known, text: str) -> Iterator[Found]:
     verb = statement.words[0]
-    words = statement.words
     rest = statement.tokens[2:] if verb == "DELETE" else statement.tokens[1:]
     rest = rest[1:] if rest and rest[0].upper == "ONLY" else rest
     table = relation_name(rest)
     where = text.partition(" WHERE ")[2]
     if known.is_new(table) or _few(where):
         return
-    why = f"every row that it {verb.lower()}s stays locked until all are done; do it in batches (backstay migrate backfill)"
+    why = (
+        f"every row that it {verb.lower()}s stays locked until all are done; do it in batches "
+        "(backstay migrate backfill)"
+    )
     yield excused(f"unbatched-{verb.lower()}", why, statement.text, why="few rows match")
-    del words
 
 
 def _few(where: str) -> bool:
@@ -120,7 +132,11 @@ def _few(where: str) -> bool:
 def _vacuum(statement: Statement, known: Known, text: str) -> Iterator[Found]:
     del known
     if re.match(r"VACUUM (\([^)]*\bFULL\b(?! (FALSE|OFF))[^)]*\)|FULL)", text):
-        table = [t for t in statement.tokens[1:] if t.kind is not Kind.MARK and t.upper not in ("FULL", "VERBOSE", "ANALYZE", "FREEZE")]
+        table = [
+            t
+            for t in statement.tokens[1:]
+            if t.kind is not Kind.MARK and t.upper not in ("FULL", "VERBOSE", "ANALYZE", "FREEZE")
+        ]
         why = "the table is rewritten while nobody can read or write"
         yield danger("vacuum-full", why, f"VACUUM (ANALYZE) {source(statement, table)}".rstrip())
 
@@ -146,7 +162,7 @@ def _refresh(statement: Statement, known: Known, text: str) -> Iterator[Found]:
 
 
 def _create_table(statement: Statement, known: Known, text: str) -> Iterator[Found]:
-    del known
+    del statement, known
     body = text.partition("( ")[2]
     for column in re.split(r" , (?![^()]*\))", body):
         definition = column.partition(" ")[2]
@@ -157,7 +173,9 @@ def _create_table(statement: Statement, known: Known, text: str) -> Iterator[Fou
 def _domain(statement: Statement, known: Known, text: str) -> Iterator[Found]:
     del known
     if text.startswith("CREATE DOMAIN") and re.search(r"\b(CHECK|NOT NULL)\b", text):
-        yield style("domain-constraint", "changing a domain's constraint later reads every table that uses it")
+        yield style(
+            "domain-constraint", "changing a domain's constraint later reads every table that uses it"
+        )
     elif re.search(r"\bADD (CONSTRAINT|CHECK)\b", text) and "NOT VALID" not in text:
         name = re.search(r"(?i)\bADD\s+CONSTRAINT\s+(\S+)", statement.text)
         domain = relation_name(statement.tokens[2:])
@@ -186,8 +204,7 @@ def _rename(statement: Statement, known: Known, text: str) -> Iterator[Found]:
 def _control(statement: Statement, known: Known, text: str) -> Iterator[Found]:
     del known, text
     why = "the runner begins and ends transactions; a second hand tears step and history apart"
-    yield danger("transaction-control", why, "SELECT 1")
-    del statement
+    yield danger("transaction-control", f"{statement.words[0]}: {why}", "SELECT 1")
 
 
 def _long_names(statement: Statement) -> Iterator[Found]:

@@ -80,11 +80,13 @@ class PostgresDatabase:
     async def exclusively(self) -> AsyncGenerator[Session]:
         """Hold the lock on one connection and work on another."""
         name = f"backstay migrations {self._names.key:x}"
-        async with self._connection(f"{name} lock") as lock:
-            async with hold_lock(lock, self._names, worker=name, clock=self._clock, wait=self._wait) as held:
-                async with self._connection(name) as connection:
-                    run_sync = self._run_sync.get(connection)
-                    yield PostgresSession(connection, held, read=read_history, run_sync=run_sync)
+        async with (
+            self._connection(f"{name} lock") as lock,
+            hold_lock(lock, self._names, worker=name, clock=self._clock, wait=self._wait) as held,
+            self._connection(name) as connection,
+        ):
+            run_sync = self._run_sync.get(connection)
+            yield PostgresSession(connection, held, read=read_history, run_sync=run_sync)
 
     @asynccontextmanager
     async def _connection(self, application: str) -> AsyncGenerator[Connection]:

@@ -1,8 +1,8 @@
 """One runner at a time: a lock that lives with concurrent index builds and with transaction-mode poolers.
 
 It is a transaction-level advisory lock, held by a READ COMMITTED transaction that stays idle on a connection
-of its own. Idle, such a transaction has no snapshot, so CREATE INDEX CONCURRENTLY does not wait for it; being a
-transaction, a pooler leaves it its server connection; and the server frees it the moment its holder is gone.
+of its own. Idle, such a transaction has no snapshot, so CREATE INDEX CONCURRENTLY does not wait for it;
+being a transaction, a pooler leaves it its server connection; and the server frees it with its holder's end.
 Waiters poll: whoever blocks in a statement has a snapshot, and an index build would wait for that.
 """
 

@@ -102,7 +102,7 @@ class PostgresSession:
         await self._call(step)
 
     async def send_alone(self, statement: Statement, /, *, resumed: bool) -> None:
-        """Run a statement outside transactions; an index that it leaves invalid is a failure and is dropped."""
+        """Run a statement outside transactions; an index that it leaves invalid is dropped."""
         await self._check_fence()
         index = concurrent_index(statement)
         if index is None and head(statement, 4).startswith(
@@ -235,7 +235,7 @@ def _settings(work: Work) -> str:
 
 
 async def query(connection: Connection, sql: str, *args: object) -> list[asyncpg.Record]:
-    """Rows, read in a transaction: behind a pooler, parsing and executing must meet the same server connection."""
+    """Rows, read in a transaction: behind a pooler, parse and execute must meet the same server."""
     if connection.is_in_transaction():
         return await connection.fetch(sql, *args)
     async with connection.transaction():
@@ -247,12 +247,14 @@ class StepConnection:
 
     dialect = "postgresql"
 
-    def __init__(self, connection: Connection, *, run_sync: Callable[..., Awaitable[Any]] | None = None) -> None:
+    def __init__(
+        self, connection: Connection, *, run_sync: Callable[..., Awaitable[Any]] | None = None
+    ) -> None:
         self._connection = connection
         self._run_sync = run_sync
 
     async def run_sync(self, function: Callable[[Any], object], /) -> None:
-        """Run synchronous code on the step's SQLAlchemy ``Connection``; only where the runner has an engine."""
+        """Run synchronous code on the step's SQLAlchemy ``Connection``; needs a runner on an engine."""
         if self._run_sync is None:
             raise TypeError("this runner was given a connection string: give it an AsyncEngine for run_sync")
         await self._run_sync(function)

@@ -66,7 +66,7 @@ class MigrationRunner(Protocol):
     async def rollback(
         self, target: str | None = None, /, *, steps: int | None = None, batch: bool = False
     ) -> Report:
-        """Undo, newest first: all after `target`, or the last `steps` (1 if nothing is said), or the last run.
+        """Undo, newest first: all after `target`, or the last `steps` (default 1), or the last run.
 
         Raises as `run` does; before anything is undone if one of them has no down script.
         """
@@ -81,5 +81,5 @@ class MigrationRunner(Protocol):
         ...
 
     async def adopt(self, *migrations: str) -> Report:
-        """Take these migrations as applied without running them. For those applied already, accept the file as it is."""
+        """Take these as applied without running them; of those that are applied, accept a changed file."""
         ...

@@ -1,4 +1,4 @@
-"""`StepRunner`: plan, take the lock, plan again, and have the step loop carry it out. The same for every database."""
+"""`StepRunner`: plan, take the lock, plan again, carry it out. The same for every database."""
 
 from __future__ import annotations
 
@@ -143,16 +143,17 @@ class StepRunner:
         return Report(adopted, runner_wait=session.waited)
 
     async def baseline(self, target: str, /) -> Report:
-        """Take everything up to and including `target` as applied: for a database older than its migrations."""
+        """Take everything up to and including `target` as applied: for a database that was there first."""
         last = find(self.migrations, target)
         up_to = itertools.takewhile(lambda migration: migration is not last, self.migrations)
         return await self.adopt(*[migration.id for migration in up_to if not migration.repeatable], last.id)
 
     async def adopt_history(self) -> Report:
-        """Take over what Alembic, yoyo, dbmate, golang-migrate, sqlx, Flyway, goose or Django has applied here.
+        """Take over what another tool has applied here; `backstay.migrations.foreign` lists the tools.
 
         Raises:
-            MigrationPlanError: there is no such history or more than one, it is dirty, or it names a migration
+            MigrationPlanError: there is no such history or more than one, it is dirty, or it names a
+            migration
                 that has no file here.
         """
         tools = detect(await self._database.columns([tool.table for tool in TOOLS]))
@@ -176,7 +177,8 @@ class StepRunner:
         """Run every pending migration in a transaction of its own and take it back; reports time and locks.
 
         Each is tried on the database as it stands, so one that builds on a pending one before it fails here.
-        Migrations that cannot be a transaction are reported as planned. While one is tried its locks are held.
+        Migrations that cannot be a transaction are reported as planned. While one is tried its locks are
+        held.
         """
         async with self._database.exclusively() as session:
             plan = self._up(target)(await session.history())

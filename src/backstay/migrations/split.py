@@ -27,7 +27,7 @@ class Statement:
 
 
 def split(sql: str) -> list[Statement]:
-    """The statements of a text. Empty ones are left out; semicolons in bodies and in parentheses do not count.
+    """The statements of a text; semicolons in bodies and in parentheses do not count.
 
     Raises:
         SqlTextError: as `tokenize`, and for the data that follows ``COPY … FROM stdin``.

@@ -1,8 +1,8 @@
 """`SqliteRunner`: the step loop on SQLite, over the standard library's driver in a worker thread.
 
-DDL is transactional in SQLite, so nearly every step is one ``BEGIN IMMEDIATE … COMMIT``. The runner's lock is an
-exclusive transaction on an empty database beside the real one: the operating system frees it when its holder
-dies, and it is not in the way of readers.
+DDL is transactional in SQLite, so nearly every step is one ``BEGIN IMMEDIATE … COMMIT``. The runner's lock
+is an exclusive transaction on an empty database beside the real one: the operating system frees it when its
+holder dies, and it is not in the way of readers.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import anyio
 import anyio.to_thread
 
 from backstay.clock import Clock, SystemClock
@@ -50,7 +51,7 @@ class SqliteDatabase:
         clock: Clock | None = None,
         wait: float = DEFAULT_DEADLINE,
     ) -> None:
-        """`target` is a path or a ``sqlite:///`` URL; `wait`, in seconds, is how long another runner is waited for."""
+        """`target` is a path or a ``sqlite:///`` URL; `wait` for another runner is in seconds."""
         path = str(target)
         for prefix in _URLS:
             path = path.removeprefix(prefix)
@@ -65,7 +66,7 @@ class SqliteDatabase:
 
     async def history(self) -> Sequence[HistoryEvent]:
         """One query and no lock. A file that is not there yet is not made."""
-        if not Path(self._path).exists():
+        if not await anyio.Path(self._path).exists():
             return ()
         connection = await _in_thread(_open, self._path)
         try:

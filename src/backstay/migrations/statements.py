@@ -36,7 +36,8 @@ _SQLITE_OUTSIDE: Final = re.compile(
     r"(VACUUM|ATTACH|DETACH|PRAGMA (JOURNAL_MODE|FOREIGN_KEYS|SYNCHRONOUS|AUTO_VACUUM))\b"
 )
 _TRANSACTION_CONTROL: Final = re.compile(
-    r"(BEGIN|START TRANSACTION|COMMIT|END|ROLLBACK|ABORT|PREPARE TRANSACTION)( (TRANSACTION|WORK)\b.*| AND .*)?$"
+    r"(BEGIN|START TRANSACTION|COMMIT|END|ROLLBACK|ABORT|PREPARE TRANSACTION)"
+    r"( (TRANSACTION|WORK)\b.*| AND .*)?$"
     r"|BEGIN (ISOLATION|READ|DEFERRABLE|NOT|IMMEDIATE|EXCLUSIVE|DEFERRED)\b"
 )
 
@@ -61,7 +62,7 @@ def controls_transaction(statement: Statement) -> bool:
 
 
 def changes_session(statement: Statement) -> bool:
-    """Whether a setting may outlive the statement's transaction: ``SET x``, or ``set_config(…)`` as pg_dump writes."""
+    """Whether a setting may outlive the transaction: ``SET x``, or ``set_config(…)`` as pg_dump writes."""
     first = statement.tokens[0].upper
     if first in ("SET", "RESET", "DISCARD"):
         return statement.tokens[1:2] == () or statement.tokens[1].upper not in (

@@ -21,7 +21,8 @@ Maker = Callable[[], MigrationRunner]
 """Makes a runner on one and the same fresh database and the files as they are now."""
 
 _FILES = {
-    "0001_one.sql": "CREATE TABLE one (id integer PRIMARY KEY, note text);\nINSERT INTO one VALUES (1, 'a;b');",
+    "0001_one.sql": "CREATE TABLE one (id integer PRIMARY KEY, note text);\nINSERT INTO "
+    "one VALUES (1, 'a;b');",
     "0001_one.down.sql": "DROP TABLE one;",
     "0002_two.py": (
         "async def up(db):\n"
@@ -41,8 +42,8 @@ _ALL = ["0001_one", "0002_two", "0010_three"]
 class MigrationRunnerSuite:
     """What every runner promises. Give `open` and inherit the tests.
 
-    `open` gets a directory of migrations and returns an async context manager around a `Maker` for a database of
-    its own; the SQL of the suite is what PostgreSQL and SQLite have in common.
+    `open` gets a directory of migrations and returns an async context manager around a `Maker` for a
+    database of its own; the SQL of the suite is what PostgreSQL and SQLite have in common.
     """
 
     def open(self, directory: Path) -> AbstractAsyncContextManager[Maker]:

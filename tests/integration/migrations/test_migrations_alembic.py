@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - tables of SQL, one case a line
 """An Alembic environment, adopted half-way and continued."""
 
 from __future__ import annotations
@@ -49,9 +50,23 @@ async def url(postgres_url):
 @pytest.fixture
 def directory(tmp_path):
     (tmp_path / "versions").mkdir()
-    revision(tmp_path, "aaa1", None, 'op.create_table("t", sa.Column("id", sa.Integer, primary_key=True))', 'op.drop_table("t")')
-    revision(tmp_path, "bbb2", "'aaa1'", 'op.add_column("t", sa.Column("note", sa.Text))', 'op.drop_column("t", "note")')
-    revision(tmp_path, "ccc3", "'aaa1'", 'op.execute("INSERT INTO t VALUES (1)")', 'op.execute("DELETE FROM t")')
+    revision(
+        tmp_path,
+        "aaa1",
+        None,
+        'op.create_table("t", sa.Column("id", sa.Integer, primary_key=True))',
+        'op.drop_table("t")',
+    )
+    revision(
+        tmp_path,
+        "bbb2",
+        "'aaa1'",
+        'op.add_column("t", sa.Column("note", sa.Text))',
+        'op.drop_column("t", "note")',
+    )
+    revision(
+        tmp_path, "ccc3", "'aaa1'", 'op.execute("INSERT INTO t VALUES (1)")', 'op.execute("DELETE FROM t")'
+    )
     revision(tmp_path, "ddd4", "('bbb2', 'ccc3')", "pass")
     return tmp_path
 
@@ -73,7 +88,7 @@ async def versions(url):
 
 async def test_runs_revisions_and_keeps_alembics_table_in_step(url, engine, directory):
     report = await AlembicRunner(engine, directory).run()
-    assert list(report)[0] == "aaa1_step"
+    assert next(iter(report)) == "aaa1_step"
     assert list(report)[-1] == "ddd4_step"
     assert len(report) == 4
     assert await versions(url) == {"ddd4"}
@@ -83,7 +98,12 @@ async def test_runs_revisions_and_keeps_alembics_table_in_step(url, engine, dire
 
 
 async def test_a_failing_revision_leaves_neither_schema_nor_version(url, engine, directory):
-    revision(directory, "eee5", "'ddd4'", 'op.create_table("u", sa.Column("id", sa.Integer)); op.execute("SELECT nonsense")')
+    revision(
+        directory,
+        "eee5",
+        "'ddd4'",
+        'op.create_table("u", sa.Column("id", sa.Integer)); op.execute("SELECT nonsense")',
+    )
     with pytest.raises(StepFailed, match="nonsense") as caught:
         await AlembicRunner(engine, directory).run()
     assert caught.value.report["eee5_step"] == Status.FAILED

@@ -1,3 +1,4 @@
+# ruff: noqa: E501, ISC004 - tables of SQL, one case a line
 """The command line on an SQLite file."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# ruff: noqa: E501, ASYNC251 - tables of SQL, one case a line
 """Many runners at once, and runners that are killed: real processes against a real server."""
 
 from __future__ import annotations

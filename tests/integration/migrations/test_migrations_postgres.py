@@ -1,3 +1,4 @@
+# ruff: noqa: E501, ASYNC110 - tables of SQL, one case a line
 """What only a real PostgreSQL shows: locks, blockers, the fence, poolers, cancellation."""
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ async def test_a_runner_that_lost_its_lock_takes_its_step_back(url, files):
     (files / "0002_slow.py").write_text(
         "async def up(db):\n"
         "    await db.execute('CREATE TABLE u (id int)')\n"
-        "    await db.fetch(\"SELECT pg_terminate_backend(pid) FROM pg_stat_activity \"\n"
+        '    await db.fetch("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "\n'
         "                   \"WHERE application_name LIKE 'backstay%lock' AND datname = current_database()\")\n"
         "    while await db.fetchval(\"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = \"\n"
         "                            '(SELECT oid FROM pg_database WHERE datname = current_database())'):\n"
@@ -125,7 +126,9 @@ async def test_a_cancelled_run_leaves_no_lock_and_no_half_step(url, files):
     (files / "0002_slow.sql").write_text("CREATE TABLE u (id int); SELECT pg_sleep(60);")
     connection = await asyncpg.connect(url)
     running = asyncio.ensure_future(runner(url, files).run())
-    sleeping = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
+    sleeping = (
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
+    )
     while not await connection.fetchval(sleeping):
         await asyncio.sleep(0)
     running.cancel()
@@ -138,7 +141,9 @@ async def test_a_cancelled_run_leaves_no_lock_and_no_half_step(url, files):
 
 
 async def test_settings_of_a_dump_do_not_reach_the_next_step(url, files):
-    (files / "0002_dump.sql").write_text("SELECT pg_catalog.set_config('search_path', '', false); SET lock_timeout = 0;")
+    (files / "0002_dump.sql").write_text(
+        "SELECT pg_catalog.set_config('search_path', '', false); SET lock_timeout = 0;"
+    )
     (files / "0003_u.sql").write_text("CREATE TABLE u (id int);")
     assert len(await runner(url, files).run()) == 3
 
@@ -213,8 +218,12 @@ async def ready(url):
 
 
 async def test_many_runners_through_a_transaction_pooler(url, pooled, files):
-    (files / "0002_i.sql").write_text("CREATE INDEX CONCURRENTLY ix ON t (v);\nCREATE INDEX CONCURRENTLY iy ON t (v, id);")
-    (files / "0003_p.py").write_text("async def up(db):\n    assert await db.fetchval('SELECT $1::int', 7) == 7\n")
+    (files / "0002_i.sql").write_text(
+        "CREATE INDEX CONCURRENTLY ix ON t (v);\nCREATE INDEX CONCURRENTLY iy ON t (v, id);"
+    )
+    (files / "0003_p.py").write_text(
+        "async def up(db):\n    assert await db.fetchval('SELECT $1::int', 7) == 7\n"
+    )
     await asyncio.wait_for(ready(pooled), 10)
     reports = await asyncio.gather(*[runner(pooled, files, deadline=60).run() for _ in range(8)])
     assert sorted(map(len, reports)) == [0] * 7 + [3]
@@ -222,5 +231,7 @@ async def test_many_runners_through_a_transaction_pooler(url, pooled, files):
     assert done == ["0001_t", "0002_i", "0003_p"]
     connection = await asyncpg.connect(url)
     own = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-    assert await connection.fetchval(f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND {own}") == 0
+    assert (
+        await connection.fetchval(f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND {own}") == 0
+    )
     await connection.close()

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - tables of SQL, one case a line
 """The linter: what it calls dangerous, what it leaves alone, and that its advice is sound."""
 
 from __future__ import annotations
@@ -5,8 +6,8 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
-from backstay.migrations.lint import Level, danger_checker, lint, lint_migrations
 from backstay.migrations.files import Migration, Script
+from backstay.migrations.lint import Level, danger_checker, lint, lint_migrations
 
 DANGERS = [
     ("CREATE INDEX ON t (a)", "creating-index"),
@@ -18,7 +19,10 @@ DANGERS = [
     ("ALTER TABLE t ADD COLUMN c int NOT NULL", "adding-required-column"),
     ("ALTER TABLE t ADD c text NOT NULL", "adding-required-column"),
     ("ALTER TABLE t ADD COLUMN c uuid DEFAULT gen_random_uuid()", "adding-column-with-volatile-default"),
-    ("ALTER TABLE t ADD COLUMN c timestamptz NOT NULL DEFAULT clock_timestamp()", "adding-column-with-volatile-default"),
+    (
+        "ALTER TABLE t ADD COLUMN c timestamptz NOT NULL DEFAULT clock_timestamp()",
+        "adding-column-with-volatile-default",
+    ),
     ("ALTER TABLE t ADD COLUMN c bigserial", "adding-serial-column"),
     ("ALTER TABLE t ADD COLUMN c bigint GENERATED ALWAYS AS IDENTITY", "adding-serial-column"),
     ("ALTER TABLE t ADD COLUMN c int GENERATED ALWAYS AS (a + 1) STORED", "adding-generated-column"),
@@ -57,7 +61,10 @@ DANGERS = [
     ("ALTER DOMAIN d ADD CONSTRAINT c CHECK (VALUE > 0)", "constraining-domain"),
     ("ALTER TYPE e RENAME VALUE 'a' TO 'b'", "changing-type"),
     ("ALTER TYPE e ADD VALUE 'new'; INSERT INTO t (n) VALUES ('new')", "using-new-enum-value"),
-    ("ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0) NOT VALID; ALTER TABLE t VALIDATE CONSTRAINT c", "validating-under-lock"),
+    (
+        "ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0) NOT VALID; ALTER TABLE t VALIDATE CONSTRAINT c",
+        "validating-under-lock",
+    ),
 ]
 FINE = [
     "CREATE INDEX CONCURRENTLY i ON t (a)",

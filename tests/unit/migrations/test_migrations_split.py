@@ -1,3 +1,4 @@
+# ruff: noqa: E501, PT017, RUF005 - tables of SQL, one case a line
 """Cutting SQL into statements, judged by PostgreSQL's own parser."""
 
 from __future__ import annotations
@@ -55,8 +56,39 @@ def expected(sql):
 
 
 PIECES = st.sampled_from(
-    ["select 1", ";", "'a;b'", "''", '"q;"', "E'\\';'", "$$;$$", "$t$;$$;$t$", "/*;*/", "/*/*;*/*/", "--;\n", "\n", " ", ",", "(", ")"]
-    + ["as x", "a", "1", "U&'x;'", "||", "case when a then 1 end", "from t", "b'1'", "$1", "where a = 1", "e''", "'\n'", "a$b"]
+    [
+        "select 1",
+        ";",
+        "'a;b'",
+        "''",
+        '"q;"',
+        "E'\\';'",
+        "$$;$$",
+        "$t$;$$;$t$",
+        "/*;*/",
+        "/*/*;*/*/",
+        "--;\n",
+        "\n",
+        " ",
+        ",",
+        "(",
+        ")",
+    ]
+    + [
+        "as x",
+        "a",
+        "1",
+        "U&'x;'",
+        "||",
+        "case when a then 1 end",
+        "from t",
+        "b'1'",
+        "$1",
+        "where a = 1",
+        "e''",
+        "'\n'",
+        "a$b",
+    ]
 )
 
 
@@ -141,14 +173,31 @@ def test_sees_what_cannot_run_in_a_transaction(sql):
 
 @pytest.mark.parametrize(
     "sql",
-    ["create index i on t (concurrently)", "select 'vacuum'", "alter type e add value 'x'", "cluster t using i", "reindex table t"],
+    [
+        "create index i on t (concurrently)",
+        "select 'vacuum'",
+        "alter type e add value 'x'",
+        "cluster t using i",
+        "reindex table t",
+    ],
 )
 def test_sees_what_can(sql):
     assert not runs_outside_transaction(split(sql)[0])
 
 
-@pytest.mark.parametrize(("sql", "yes"), [("begin", True), ("commit", True), ("end transaction", True), ("rollback", True),
-    ("begin isolation level serializable", True), ("savepoint a", False), ("rollback to a", False), ("release a", False)])
+@pytest.mark.parametrize(
+    ("sql", "yes"),
+    [
+        ("begin", True),
+        ("commit", True),
+        ("end transaction", True),
+        ("rollback", True),
+        ("begin isolation level serializable", True),
+        ("savepoint a", False),
+        ("rollback to a", False),
+        ("release a", False),
+    ],
+)
 def test_sees_who_would_take_the_transaction_away(sql, yes):
     assert controls_transaction(split(sql)[0]) is yes
 
