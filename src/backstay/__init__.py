@@ -31,8 +31,11 @@ if TYPE_CHECKING:
     from .container import Backstay
     from .errors import BackstayError
     from .events import Event, Listener
+    from .indexes import Index, IndexPlanner, create_all_indexes
+    from .migrations import MigrationRunner, run_pending_migrations
     from .secret import Secret
     from .settings import Settings, from_env
+    from .tokens import TokenCodec
 
 # One name, one home: kept in step with the imports above by a test.
 _HOMES = {
@@ -58,6 +61,12 @@ _HOMES = {
     "invalidate_pattern": ".cache",
     "invalidate_tags": ".cache",
     "key_pattern": ".cache",
+    "Index": ".indexes",
+    "IndexPlanner": ".indexes",
+    "create_all_indexes": ".indexes",
+    "MigrationRunner": ".migrations",
+    "run_pending_migrations": ".migrations",
+    "TokenCodec": ".tokens",
     "parse_key": ".cache",
 }
 
@@ -70,13 +79,18 @@ __all__ = [
     "CacheBackend",
     "Clock",
     "Event",
+    "Index",
+    "IndexPlanner",
     "Listener",
     "ManualClock",
+    "MigrationRunner",
     "Secret",
     "Settings",
     "SystemClock",
+    "TokenCodec",
     "cache_key",
     "cached",
+    "create_all_indexes",
     "from_env",
     "get_cached_or_compute",
     "invalidate",
@@ -85,6 +99,7 @@ __all__ = [
     "invalidate_tags",
     "key_pattern",
     "parse_key",
+    "run_pending_migrations",
 ]
 
 

@@ -17,6 +17,7 @@ from .cache import Cache, CacheBackend, Defaults, LockBackend, MemoryCache, Tran
 from .clock import Clock, SystemClock
 from .events import Listener
 from .health import Health
+from .migrations import MigrationRunner, open_runners, runner_for
 from .settings import Settings, from_env
 from .telemetry.logging import LogListener
 
@@ -30,6 +31,8 @@ class Backstay:
     """Everything that stands behind an application. Made by `open`, or by hand from parts of your own."""
 
     cache: Cache
+    migrations: MigrationRunner | None = None
+    """What `run_pending_migrations` uses; None unless a database and a directory are set."""
     health: Health
     clock: Clock
     settings: Settings
@@ -55,24 +58,15 @@ class Backstay:
         """
         given = from_env() if settings is None else settings
         ticking: Clock = clock or SystemClock()
+        heard = (LogListener(), *listeners)
         async with AsyncExitStack() as stack:
-            backend = await _open_backend(stack, given, ticking)
-            cache = await stack.enter_async_context(
-                Cache(
-                    backend,
-                    locks=backend,
-                    defaults=Defaults(ttl=given.cache.ttl),
-                    transcoder=Transcoder(
-                        max_value_bytes=given.cache.max_value_bytes, compress_above=given.cache.compress_above
-                    ),
-                    listeners=(LogListener(), *listeners),
-                    clock=ticking,
-                )
-            )
-            kit = cls(
-                cache=cache, health=Health([CacheProbe(backend)], clock=ticking), clock=ticking, settings=given
-            )
+            cache, backend = await _open_cache(stack, given, ticking, heard)
             stack.enter_context(current_cache.entered(cache))
+            migrations = _migration_runner(given, ticking, heard)
+            if migrations is not None:
+                stack.enter_context(open_runners.entered(migrations))
+            health = Health([CacheProbe(backend)], clock=ticking)
+            kit = cls(cache=cache, migrations=migrations, health=health, clock=ticking, settings=given)
             yield stack.enter_context(current_backstay.entered(kit))
 
     @classmethod
@@ -106,6 +100,24 @@ class CacheProbe:
         await self._backend.read((), since=0)
 
 
+async def _open_cache(
+    stack: AsyncExitStack, settings: Settings, clock: Clock, listeners: Iterable[Listener]
+) -> tuple[Cache, CacheBackend]:
+    backend = await _open_backend(stack, settings, clock)
+    transcoder = Transcoder(
+        max_value_bytes=settings.cache.max_value_bytes, compress_above=settings.cache.compress_above
+    )
+    cache = Cache(
+        backend,
+        locks=backend,
+        defaults=Defaults(ttl=settings.cache.ttl),
+        transcoder=transcoder,
+        listeners=listeners,
+        clock=clock,
+    )
+    return await stack.enter_async_context(cache), backend
+
+
 async def _open_backend(stack: AsyncExitStack, settings: Settings, clock: Clock) -> _Store:
     cache = settings.cache
     if settings.redis_url is None:
@@ -114,6 +126,19 @@ async def _open_backend(stack: AsyncExitStack, settings: Settings, clock: Clock)
 
     return await stack.enter_async_context(
         RedisCache.open(settings.redis_url, prefix=cache.prefix, budget=cache.budget)
+    )
+
+
+def _migration_runner(settings: Settings, clock: Clock, listeners: Iterable[Listener]) -> MigrationRunner | None:
+    directory = settings.migrations.directory
+    if settings.database_url is None or directory is None:
+        return None
+    return runner_for(
+        settings.database_url.reveal(),
+        directory,
+        app_version=settings.migrations.app_version,
+        clock=clock,
+        listeners=listeners,
     )
 
 

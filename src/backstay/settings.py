@@ -47,6 +47,16 @@ class CacheSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationSettings:
+    """The migration runner, which there is where a database and a directory are set."""
+
+    directory: Path | None = None
+    """Where the migration files are."""
+    app_version: str = ""
+    """Written into the history, beside each step."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that `Backstay.open` needs. Not set means the embedded default, which needs no server."""
 
@@ -55,6 +65,7 @@ class Settings:
     database_url: Secret | None = None
     """``postgresql://user:password@host/database``, or ``sqlite:///path``."""
     cache: CacheSettings = field(default_factory=CacheSettings)
+    migrations: MigrationSettings = field(default_factory=MigrationSettings)
 
 
 def from_env(
