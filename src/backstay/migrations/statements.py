@@ -12,9 +12,8 @@ from .split import Statement
 
 # Statements that PostgreSQL refuses inside a transaction block (PreventInTransactionBlock in its source),
 # as patterns over the statement's words. ALTER TYPE … ADD VALUE is allowed since version 12.
-_OUTSIDE: Final = tuple(
-    re.compile(pattern)
-    for pattern in (
+_OUTSIDE: Final = "|".join(
+    (
         r"CREATE (UNIQUE )?INDEX CONCURRENTLY\b",
         r"DROP INDEX CONCURRENTLY\b",
         r"REINDEX (\([^)]*\bCONCURRENTLY\b(?! (FALSE|OFF)\b)[^)]*\) )?(TABLE|INDEX) CONCURRENTLY\b",
@@ -32,7 +31,9 @@ _OUTSIDE: Final = tuple(
         r"ROLLBACK PREPARED\b",
     )
 )
-_MAY_BE_OUTSIDE: Final = frozenset(["CREATE", "DROP", "REINDEX", "ALTER", "VACUUM", "CLUSTER", "COMMIT", "ROLLBACK"])
+_MAY_BE_OUTSIDE: Final = frozenset(
+    ["CREATE", "DROP", "REINDEX", "ALTER", "VACUUM", "CLUSTER", "COMMIT", "ROLLBACK"]
+)
 _SQLITE_OUTSIDE: Final = re.compile(
     r"(VACUUM|ATTACH|DETACH|PRAGMA (JOURNAL_MODE|FOREIGN_KEYS|SYNCHRONOUS|AUTO_VACUUM))\b"
 )
@@ -57,7 +58,7 @@ def runs_outside_transaction(statement: Statement, *, dialect: str = "postgresql
     if statement.words[0] not in _MAY_BE_OUTSIDE:
         return False
     text = head(statement, 40)
-    return any(pattern.match(text) for pattern in _OUTSIDE)
+    return re.match(_OUTSIDE, text) is not None
 
 
 def controls_transaction(statement: Statement) -> bool:
