@@ -11,10 +11,8 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.resources import files as package_files
-from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from backstay.errors import InvalidMigration
 
@@ -22,6 +20,9 @@ from .directives import Directives, read_directives
 from .lexer import Kind, SqlTextError, locate, tokenize
 from .split import Statement, split
 from .statements import controls_transaction, runs_outside_transaction
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 _NAME: Final = re.compile(r"(?P<version>\d+(?:\.\d+)*)(?:[_-]+(?P<label>.+))?")
 _REPEATABLE: Final = re.compile(r"R_{1,2}(?P<label>.+)")
@@ -199,6 +200,8 @@ class PackageSource:
 
     def load(self) -> Iterable[Migration]:
         """Read every migration of the package."""
+        from importlib.resources import files as package_files
+
         try:
             root = package_files(self.package)
         except ModuleNotFoundError as exc:

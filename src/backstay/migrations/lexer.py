@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from functools import cache
 from typing import Final, NamedTuple
 
 
@@ -58,8 +59,7 @@ _MORE = (
 )
 _PLAIN = r"(?:[^']|'')*+'"
 _ESCAPED = r"(?:[^'\\]|''|\\.)*+'"
-_PATTERN: Final = re.compile(
-    rf"""
+_GRAMMAR: Final = rf"""
       (?P<space>\s++)
     | (?P<line>--[^\r\n]*+)
     | (?P<block>/\*)
@@ -72,9 +72,7 @@ _PATTERN: Final = re.compile(
     | (?P<meta>\\)
     | (?P<variable>:['"])
     | (?P<mark>[^\x00])
-    """,
-    re.VERBOSE | re.DOTALL | re.ASCII,
-)
+    """
 _COMMENT_EDGE: Final = re.compile(r"/\*|\*/")
 _BY_GROUP: Final = {
     "string": Kind.STRING,
@@ -86,6 +84,12 @@ _BY_GROUP: Final = {
 }
 
 
+@cache
+def _pattern() -> re.Pattern[str]:
+    """Compiled when there is something to read: a start with nothing pending should not pay for it."""
+    return re.compile(_GRAMMAR, re.VERBOSE | re.DOTALL | re.ASCII)
+
+
 def tokenize(sql: str) -> list[Token]:
     """Every token of a text, comments included, white space left out.
 
@@ -95,7 +99,7 @@ def tokenize(sql: str) -> list[Token]:
     """
     tokens: list[Token] = []
     position, size = 0, len(sql)
-    match = _PATTERN.match
+    match = _pattern().match
     while position < size:
         found = match(sql, position)
         if found is None:
