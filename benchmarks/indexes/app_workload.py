@@ -6,6 +6,8 @@ Prints one JSON object: estimated cost with the advice *really built* over the c
 parameter values, measured time, sizes modelled and built, plans asked for, seconds, and the cost of inserts.
 """
 
+# ruff: noqa: E501 - a statement reads best on one line
+
 from __future__ import annotations
 
 import asyncio
