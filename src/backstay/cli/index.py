@@ -236,7 +236,12 @@ def watch(
     """Run the reads again and again; drop those declared indexes that make one slower than the baseline."""
     rows = _run(
         _watched(
-            database_url, _statements(workload), _declared(source), _read_baseline(file), looks, interval
+            database_url,
+            _statements(workload),
+            _declared(source),
+            _read_baseline(file),
+            looks=looks,
+            interval=interval,
         )
     )
     _show(("look", "slower", "dropped", "undo"), rows, as_json=as_json)
@@ -319,6 +324,7 @@ async def _watched(
     workload: Workload | None,
     extra: tuple[Index, ...],
     before: Baseline,
+    *,
     looks: int,
     interval: float,
 ) -> list[tuple[str, ...]]:

@@ -310,7 +310,7 @@ class _Shapes:
     def _saved(self) -> dict[str, float]:
         # A look-up reads the posting lists, then the rows that match: about four units each, from scattered
         # pages.
-        return {"": max(0.0, self.access.cost - (60.0 + 4.0 * self.access.rows))}
+        return {"": max(0.0, self.access.cost - (60.0 + 1.5 * self.access.rows))}
 
     def _brin(self) -> Iterator[Candidate]:
         for subject in self.ranges:

@@ -22,7 +22,8 @@ def key(text: str, option: int = 0) -> CatalogKey:
 
 def made(name: str, *keys: CatalogKey, oid: int = 0, **values: object) -> CatalogIndex:
     return CatalogIndex(
-        schema="public", table="t", table_oid=1, name=name, method=str(values.pop("method", "btree")), keys=keys,
+        schema="public", table="t", table_oid=1, name=name, keys=keys,
+        method=str(values.pop("method", "btree")),
         oid=oid or abs(hash(name)), ddl=f"CREATE INDEX {name}", **values,
     )  # type: ignore[arg-type]  # fmt: skip
 

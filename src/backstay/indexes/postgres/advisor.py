@@ -30,8 +30,9 @@ from backstay.indexes.plans import PlanFacts
 from backstay.indexes.sizes import TableFacts, read_tables
 from backstay.indexes.statements import statement
 from backstay.indexes.workload import Query, Workload, from_statistics
+from backstay.secret import Secret
 
-from .connect import Connect, Connection, translated
+from .connect import Connect, Connection, connect_dsn, translated
 from .health import read_foreign_keys
 from .verify import measure, watched
 from .whatif import WhatIf, has_extension
@@ -68,6 +69,13 @@ class PostgresIndexAdvisor:
         self._connect = connect
         self._clock = clock or SystemClock()
         self._emit = emitter or Emitter()
+
+    @classmethod
+    def from_dsn(
+        cls, dsn: str | Secret, *, clock: Clock | None = None, emitter: Emitter | None = None
+    ) -> PostgresIndexAdvisor:
+        """An advisor on connections that it opens and closes itself."""
+        return cls(connect_dsn(dsn), clock=clock, emitter=emitter)
 
     async def workload(self, *, limit: int = 200) -> Workload:
         """The dearest statements that pg_stat_statements has counted in this database.
