@@ -1,0 +1,1 @@
+"""The ``backstay`` command; each subject has a file of its own here."""
