@@ -6,6 +6,8 @@ CPU time, the median of interleaved rounds: a busy machine moves all columns tog
 of one run mean anything. Peers that are not installed are left out.
 """
 
+# ruff: noqa: SLF001 - the bare primitive is under the key
+
 from __future__ import annotations
 
 import json

@@ -144,8 +144,8 @@ def test_pem_is_read_for_one_algorithm_only() -> None:
     with pytest.raises(KeyRejected) as caught:
         import_pem(b"-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----", alg="ES256")
     assert "c2VjcmV0" not in str(caught.value)
+    secret = base64.urlsafe_b64encode(pem).decode().rstrip("=")
     with pytest.raises(KeyRejected):
-        secret = base64.urlsafe_b64encode(pem).decode().rstrip("=")
         import_jwk({"kty": "oct", "alg": "HS256", "kid": "x", "k": secret})
 
 
