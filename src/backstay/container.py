@@ -17,6 +17,7 @@ from .cache import Cache, CacheBackend, Defaults, LockBackend, MemoryCache, Tran
 from .clock import Clock, SystemClock
 from .events import Listener
 from .health import Health
+from .migrations import MigrationRunner, open_runners, runner_for
 from .settings import Settings, from_env
 from .telemetry.logging import LogListener
 

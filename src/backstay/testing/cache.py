@@ -30,9 +30,9 @@ from backstay.cache import Busy, CacheBackend, Granted, Held, Hit, LockBackend
 from backstay.cache.scopes import FLOOR, ScopeLog, pattern_scope, tag_scope
 
 HOSTILE_KEYS = (
-    "}", "{", "{}", "{a}b", "a}b", "a}l", "}l", "{log}", "{log}z", ":", "*", "?", "[a]", "\\", "%", " ", "\n", "\r\n",
-    "\0", "\x1b[31m", "ключ", "🔑", "\ud800", "k" * 1000,
-)  # fmt: skip  # noqa: E501
+    "}", "{", "{}", "{a}b", "a}b", "a}l", "}l", "{log}", "{log}z", ":", "*", "?", "[a]", "\\", "%", " ", "\n",
+    "\r\n", "\0", "\x1b[31m", "ключ", "🔑", "\ud800", "k" * 1000,
+)  # fmt: skip
 """Keys that break out of a badly built name."""
 
 ALL_BYTES = bytes(range(256)) * 4

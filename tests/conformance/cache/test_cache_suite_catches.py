@@ -8,15 +8,14 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from backstay.cache import Busy, Granted, MemoryCache, Reading
+from backstay.cache import Busy, MemoryCache, Reading
 from backstay.clock import ManualClock
 from backstay.testing.cache import CacheBackendSuite
 
 
 class ReturnsInAnyOrder(MemoryCache):
     async def read(self, keys, /, *, since):
-        found = await super().read(sorted(keys), since=since)
-        return found
+        return await super().read(sorted(keys), since=since)
 
 
 class LosesEmptyValues(MemoryCache):
@@ -101,7 +100,7 @@ class EpochStandsStill(MemoryCache):
     async def bump(self, scopes, /):
         before = self._epoch
         await super().bump(scopes)
-        self._log = {scope: before for scope in self._log}
+        self._log = dict.fromkeys(self._log, before)
         self._epoch = before
         return before
 
@@ -114,8 +113,7 @@ class ForgetsTheLog(MemoryCache):
 
 class AlwaysTheWholeLog(MemoryCache):
     async def read(self, keys, /, *, since):
-        found = await super().read(keys, since=0)
-        return found
+        return await super().read(keys, since=0)
 
 
 class SwapsNeighbours(MemoryCache):
@@ -145,12 +143,13 @@ class KeysShareOneLease(MemoryCache):
         if any(held.token != token for held in self._leases.values()):
             return Busy("somebody", 1.0)
         self._leases.pop(key, None)
-        answer = await super().acquire(key, token, epoch=epoch, floor=floor, lease=lease, seen=seen)
-        return answer if isinstance(answer, Granted) else answer
+        return await super().acquire(key, token, epoch=epoch, floor=floor, lease=lease, seen=seen)
 
 
 BROKEN = [
-    cls for cls in list(globals().values()) if isinstance(cls, type) and issubclass(cls, MemoryCache) and cls is not MemoryCache
+    cls
+    for cls in list(globals().values())
+    if isinstance(cls, type) and issubclass(cls, MemoryCache) and cls is not MemoryCache
 ]
 CHECKS = [name for name in dir(CacheBackendSuite) if name.startswith("test_")]
 
@@ -187,7 +186,7 @@ def test_a_sound_backend_is_not():
     assert caught_by(MemoryCache) == []
 
 
-GLUE = '''
+GLUE = """
 from contextlib import asynccontextmanager
 import pytest
 pytest.register_assert_rewrite("backstay.testing.cache")
@@ -198,7 +197,7 @@ class TestMine(CacheBackendSuite):
     @asynccontextmanager
     async def open(self):
         yield MemoryCache()
-'''
+"""
 
 SETTINGS = {
     "asyncio-strict": ["-o", "asyncio_mode=strict"],
