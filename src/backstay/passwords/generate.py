@@ -32,7 +32,9 @@ class Generated:
     bits: float
 
 
-def generate_password(*, length: int | None = None, bits: float = 96.0, alphabet: str = ALPHABET) -> Generated:
+def generate_password(
+    *, length: int | None = None, bits: float = 96.0, alphabet: str = ALPHABET
+) -> Generated:
     """Random characters: as many as `length` says, or as reach `bits`.
 
     Raises:
@@ -43,11 +45,17 @@ def generate_password(*, length: int | None = None, bits: float = 96.0, alphabet
     each = math.log2(len(alphabet))
     count = length if length is not None else math.ceil(bits / each)
     _check(count * each, count)
-    return Generated(secret=Secret("".join(secrets.choice(alphabet) for _ in range(count))), bits=count * each)
+    return Generated(
+        secret=Secret("".join(secrets.choice(alphabet) for _ in range(count))), bits=count * each
+    )
 
 
 def generate_passphrase(
-    *, words: int | None = None, bits: float = 60.0, separator: str = "-", wordlist: Sequence[str] | None = None
+    *,
+    words: int | None = None,
+    bits: float = 60.0,
+    separator: str = "-",
+    wordlist: Sequence[str] | None = None,
 ) -> Generated:
     """Random common words, 12 bits each: as many as `words` says, or as reach `bits`.
 
@@ -60,7 +68,9 @@ def generate_passphrase(
     each = math.log2(len(chosen))
     count = words if words is not None else math.ceil(bits / each)
     _check(count * each, count)
-    return Generated(secret=Secret(separator.join(secrets.choice(chosen) for _ in range(count))), bits=count * each)
+    return Generated(
+        secret=Secret(separator.join(secrets.choice(chosen) for _ in range(count))), bits=count * each
+    )
 
 
 @cache
@@ -77,4 +87,6 @@ def common_words() -> tuple[str, ...]:
 
 def _check(bits: float, count: int) -> None:
     if bits < 48 or count > 1_024:
-        raise ConfigError(f"{count} choices make {bits:.0f} bits; at least 48 bits and at most 1,024 choices are allowed")
+        raise ConfigError(
+            f"{count} choices make {bits:.0f} bits; at least 48 bits and at most 1,024 choices are allowed"
+        )
