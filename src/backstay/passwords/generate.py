@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from ..errors import ConfigError
-from ..secret import Secret
+from backstay.errors import ConfigError
+from backstay.secret import Secret
+
 from .strength import lexicon as lexicons
 
 _AMBIGUOUS = set("0O1lI|")
@@ -26,7 +27,10 @@ _SHORTEST_WORD, _LONGEST_WORD = 4, 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generated:
-    """A password and the bits of the choice that made it. The text shows itself only through `secret.reveal()`."""
+    """A password and the bits of the choice that made it.
+
+    The text shows itself only through `secret.reveal()`.
+    """
 
     secret: Secret
     bits: float

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Final
 
-from ..secret import Secret
+from backstay.secret import Secret
+
 from .hashing import PasswordHasher
 from .strength import fold, skeleton
 
@@ -39,7 +40,8 @@ async def was_used(
 def is_similar(password: str | Secret, current: str | Secret) -> bool:
     """Whether a new password is the current one with small changes: case, l33t, a counted-up tail, an insertion.
 
-    Needs the current password as the user just typed it; nobody has it otherwise. Bounded: 256 characters of each.
+    Needs the current password as the user just typed it; nobody has it otherwise. Bounded: 256 characters
+    of each.
     """
     new, old = _core(password), _core(current)
     if new == old:

@@ -7,9 +7,10 @@ from typing import Final, Literal
 
 import anyio.to_thread
 
-from ..ambient import Ambient
-from ..events import Emitter
-from ..secret import Secret
+from backstay.ambient import Ambient
+from backstay.events import Emitter
+from backstay.secret import Secret
+
 from .breach import BreachChecker, BreachOutcome
 from .events import PasswordChecked
 from .history import History, is_similar
@@ -23,7 +24,8 @@ from .verdict import PasswordProblem, PasswordVerdict
 class StandardPolicy:
     """A set of rules with everything that needs I/O beside them.
 
-    Breach data and history are asked only about passwords that the rules accept: what is refused anyway need not
+    Breach data and history are asked only about passwords that the rules accept: what is refused anyway
+    need not
     leave the process. Not promised: an answer within a fixed time; each part bounds its own.
     """
 
@@ -147,7 +149,8 @@ async def validate_password(
 ) -> PasswordVerdict:
     """Whether a password may be set: ``is_valid, errors = await validate_password("…", username="ada")``.
 
-    The result is false when the password is refused, so ``if not await validate_password(…)`` means it. Errors are
+    The result is false when the password is refused, so ``if not await validate_password(…)`` means it.
+    Errors are
     strings with a ``code``.
 
     Args:

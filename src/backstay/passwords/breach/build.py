@@ -1,4 +1,7 @@
-"""Builds a `BreachDatabase` from range files: one pass, constant memory, and resumable after an interruption."""
+"""Builds a `BreachDatabase` from range files.
+
+One pass, constant memory, and resumable after an interruption.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-from ...errors import BreachDataError, ConfigError
+from backstay.errors import BreachDataError, ConfigError
+
 from .database import HEADER, MAGIC, RANGES, DatabaseInfo
 
 _SYNC_EVERY: Final = 4_096
@@ -26,9 +30,11 @@ def build(
     """Write a database from the official data.
 
     Args:
-        source: a directory of 1,048,576 range files (``00000.txt`` …), or one file of sorted ``SHA1:count`` lines, as
+        source: a directory of 1,048,576 range files (``00000.txt`` …), or one file of sorted
+        ``SHA1:count`` lines, as
             the official downloader writes them.
-        out: the database. ``out.partial`` and ``out.index`` hold what is done; an interrupted build goes on there.
+        out: the database. ``out.partial`` and ``out.index`` hold what is done; an interrupted build goes
+        on there.
         min_count: leave out what was seen less often.
         progress: called with ranges done and their total, every 4,096 ranges.
 

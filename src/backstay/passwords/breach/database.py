@@ -1,8 +1,11 @@
 """Breached passwords in one local file, built from the official range files.
 
-Why not a Bloom or fuse filter: SHA-1 is uniform and the range files are sorted, so sorted 32-bit fingerprints per
-range can be written in one pass without memory, and read by every worker from the same pages. At 10^9 entries this
-takes 4 bytes each (binary fuse16: 2.3) and is wrong for one clear password in four million (fuse16: in 65,000).
+Why not a Bloom or fuse filter: SHA-1 is uniform and the range files are sorted, so sorted 32-bit
+fingerprints per
+range can be written in one pass without memory, and read by every worker from the same pages. At 10^9
+entries this
+takes 4 bytes each (binary fuse16: 2.3) and is wrong for one clear password in four million (fuse16: in
+65,000).
 
 The file, little-endian: a header; the fingerprints; an index of 2^20 + 1 places where each range starts.
 """
@@ -17,10 +20,11 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Final, Self
 
-from ...errors import BreachDataError
-from ...secret import Secret
+from backstay.errors import BreachDataError
+from backstay.secret import Secret
+
 from .protocol import CLEAR, BreachChecker, BreachOutcome
 from .ranges import sha1_of
 
@@ -117,7 +121,7 @@ class BreachDatabase:
         self._prints.release()
         self._map.close()
 
-    def __enter__(self) -> BreachDatabase:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

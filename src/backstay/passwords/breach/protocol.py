@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol, TypeAlias
 
-from ...secret import Secret
+from backstay.secret import Secret
 
 State: TypeAlias = Literal["breached", "clear", "unknown"]
 

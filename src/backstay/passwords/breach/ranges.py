@@ -1,6 +1,7 @@
 """Have I Been Pwned's range API: which hashes begin with these five digits?
 
-Only the first 20 bits of the SHA-1 leave this process, and padding hides the size of the answer (k-anonymity; Li et
+Only the first 20 bits of the SHA-1 leave this process, and padding hides the size of the answer
+(k-anonymity; Li et
 al., "Protocols for Checking Compromised Credentials", CCS 2019).
 """
 
@@ -16,10 +17,11 @@ from typing import Final
 
 import anyio
 
-from ...clock import Clock, SystemClock
-from ...events import Emitter
-from ...secret import Secret
-from ..events import BreachLookedUp, BreachSourceFailed
+from backstay.clock import Clock, SystemClock
+from backstay.events import Emitter
+from backstay.passwords.events import BreachLookedUp, BreachSourceFailed
+from backstay.secret import Secret
+
 from .protocol import CLEAR, UNKNOWN, BreachChecker, BreachOutcome, RangeCache, Response, Transport
 
 DEFAULT_URL: Final = "https://api.pwnedpasswords.com/range/"
@@ -123,8 +125,10 @@ class _Flight:
 class PwnedRanges:
     """The online check. Answers are cached per prefix, and one request serves all who ask at once.
 
-    An answer that is late, cut, malformed, or not a 200 makes the outcome ``unknown``. After `break_after` failures in
-    a row no request is made for `break_for` seconds, or for as long as the server's Retry-After says (at most an hour).
+    An answer that is late, cut, malformed, or not a 200 makes the outcome ``unknown``. After `break_after`
+    failures in
+    a row no request is made for `break_for` seconds, or for as long as the server's Retry-After says (at
+    most an hour).
     """
 
     def __init__(
@@ -209,16 +213,19 @@ class PwnedRanges:
                     self._url + prefix, headers=headers, timeout=self._timeout, limit=_LIMIT
                 )
         except OSError as exc:
-            return self._failed(type(exc).__name__, None)
+            self._failed(type(exc).__name__, None)
+            return None
         return self._read(response)
 
     def _read(self, response: Response) -> bytes | None:
         if response.status != 200:
             pause = response.retry_after if response.status in {429, 503} else None
-            return self._failed(f"status {response.status}", pause)
+            self._failed(f"status {response.status}", pause)
+            return None
         rows = rows_of(response.body)
         if rows is None:
-            return self._failed("malformed answer", None)
+            self._failed("malformed answer", None)
+            return None
         self._breaker.failures = 0
         return rows
 

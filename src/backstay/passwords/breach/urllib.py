@@ -10,7 +10,8 @@ from functools import partial
 import anyio
 import anyio.to_thread
 
-from ...errors import ConfigError
+from backstay.errors import ConfigError
+
 from .protocol import Response, Transport
 
 _CHUNK = 64 * 1024

