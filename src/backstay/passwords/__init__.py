@@ -1,7 +1,7 @@
 """Password policy, strength, hashing, breach checks, and generators.
 
-``is_valid, errors = await validate_password("…", username="ada")`` and ``await hash_password("…")`` work without
-any set-up. No driver is loaded before it is needed.
+``is_valid, errors = await validate_password("…", username="ada")`` and ``await hash_password("…")``
+work without any set-up. No driver is loaded before it is needed.
 """
 
 from .breach import BreachChecker, BreachDatabase, BreachOutcome, PwnedRanges, UrllibTransport

@@ -19,7 +19,7 @@ _AMBIGUOUS = set("0O1lI|")
 ALPHABET: Final = "".join(
     char for char in string.ascii_letters + string.digits + "!#$%&*+-=?@^_" if char not in _AMBIGUOUS
 )
-"""Letters, digits and signs without those that are mistaken for each other when read aloud or copied by hand."""
+"""Letters, digits and signs, without those that are mistaken for each other when copied by hand."""
 
 _WORDS = 4_096
 _SHORTEST_WORD, _LONGEST_WORD = 4, 8

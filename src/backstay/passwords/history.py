@@ -38,7 +38,7 @@ async def was_used(
 
 
 def is_similar(password: str | Secret, current: str | Secret) -> bool:
-    """Whether a new password is the current one with small changes: case, l33t, a counted-up tail, an insertion.
+    """Whether a new password is the current one with small changes: case, l33t, a new tail, an insertion.
 
     Needs the current password as the user just typed it; nobody has it otherwise. Bounded: 256 characters
     of each.

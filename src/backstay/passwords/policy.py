@@ -100,9 +100,9 @@ class StandardPolicy:
                 problems.append(PasswordProblem("breached", {"count": outcome.count}))
             elif outcome.state == "unknown":
                 (problems if self._closed else warnings).append(PasswordProblem("breach_unknown"))
-        if not problems and self._history is not None and about.history:
-            if await self._history.has(secret, about.history):
-                problems.append(PasswordProblem("reused"))
+        worth_asking = not problems and self._history is not None and about.history
+        if worth_asking and self._history and await self._history.has(secret, about.history):
+            problems.append(PasswordProblem("reused"))
         return problems, warnings
 
     async def _look_up(self, secret: Secret) -> BreachOutcome:
@@ -147,11 +147,10 @@ async def validate_password(
     about: About | None = None,
     policy: PasswordPolicy | None = None,
 ) -> PasswordVerdict:
-    """Whether a password may be set: ``is_valid, errors = await validate_password("…", username="ada")``.
+    """Say whether a password may be set, as a pair that unpacks: is it valid, and if not, why not.
 
     The result is false when the password is refused, so ``if not await validate_password(…)`` means it.
-    Errors are
-    strings with a ``code``.
+    Errors are strings with a ``code``.
 
     Args:
         password: the password; nothing of it is kept or logged.

@@ -255,7 +255,7 @@ class Rules:
         return "\n".join(lines)
 
     def passwordrules(self) -> str:
-        """The value of the HTML attribute ``passwordrules``, which password managers read when they generate."""
+        """The value of the HTML attribute ``passwordrules``, which password managers obey."""
         parts: list[str] = []
         for rule in self.rules:
             if isinstance(rule, Length):

@@ -64,9 +64,9 @@ class Ranked:
         for rank, raw in enumerate(words, start=1):
             word = fold(raw.strip())
             band = band_of((rank + offset) * factor)
-            if self._shortest <= len(word) <= _LONGEST and word.isascii() and word.isprintable():
-                if band <= _DEEPEST_BAND and band < self.bands.get(word, _DEEPEST_BAND + 1):
-                    self.bands[word] = band
+            fits = self._shortest <= len(word) <= _LONGEST and word.isascii() and word.isprintable()
+            if fits and band < self.bands.get(word, _DEEPEST_BAND + 1):
+                self.bands[word] = band
 
 
 def zxcvbn_lists(archive: Path) -> dict[str, list[str]]:
@@ -133,7 +133,7 @@ def pack(lists: dict[str, list[str]], known: dict[str, int]) -> dict[str, int]:
 
 
 def trigram_prices(words: dict[str, int]) -> bytes:
-    """log10 of one over P(third letter | two before), in hundredths, for all 19,683 triples of a-z and start."""
+    """log10 of one over P(third letter | two before), in hundredths, for all triples of a-z and start."""
     counts: Counter[tuple[int, int, int]] = Counter()
     for word, band in words.items():
         codes = [_ALPHABET.find(char) + 1 for char in word]

@@ -131,7 +131,7 @@ class PasswordHasher:
     async def verify(
         self, password: str | Secret, stored: str | None, *, rehash: bool = True
     ) -> Verification:
-        """Whether the password belongs to the stored hash. None, for a user that does not exist, takes as long.
+        """Whether the password belongs to the stored hash. None, for an unknown user, takes as long.
 
         Args:
             password: as typed.
