@@ -12,7 +12,7 @@ from typing import Generic, TypeVar, cast
 
 import anyio
 
-from ...errors import HasherBusy
+from backstay.errors import HasherBusy
 
 T = TypeVar("T")
 
@@ -34,9 +34,12 @@ class _Job(Generic[T]):
 class HashingPool:
     """Runs memory-hard work beside the event loop.
 
-    At most ``min(cores, memory_budget // memory)`` jobs run, and never more than `memory_budget` bytes at once;
-    a job larger than the budget runs alone. Jobs start in order of arrival. One pool serves any number of event
-    loops, of asyncio and trio. Not promised: that a running job can be stopped. A cancelled caller goes at once;
+    At most ``min(cores, memory_budget // memory)`` jobs run, and never more than `memory_budget` bytes at
+    once;
+    a job larger than the budget runs alone. Jobs start in order of arrival. One pool serves any number of
+    event
+    loops, of asyncio and trio. Not promised: that a running job can be stopped. A cancelled caller goes at
+    once;
     its thread finishes, and only then is its place free.
     """
 

@@ -1,8 +1,10 @@
 """How many guesses a password survives: the cheapest way to put it together from known pieces.
 
-The model is the one of Wheeler (zxcvbn, USENIX Security 2016): an attacker tries words by rank, common edits of
+The model is the one of Wheeler (zxcvbn, USENIX Security 2016): an attacker tries words by rank, common
+edits of
 them, and joins of pieces. Two things differ. Words are looked up in *canonical forms*, so that hostile l33t
-cannot branch; and what no piece covers is priced by its true alphabet or by letter triples, not at ten guesses a
+cannot branch; and what no piece covers is priced by its true alphabet or by letter triples, not at ten
+guesses a
 character, so that random passwords are not taken for weak ones.
 """
 
@@ -40,7 +42,10 @@ class Estimate:
     log10_guesses: float
     """The decimal logarithm of the guesses a well-informed attacker needs."""
     weakness: str
-    """The kind of the piece that covers most: word, user, keyboard, sequence, repeat, date, year, … or ``random``."""
+    """The kind of the piece that covers most.
+
+    Word, user, keyboard, sequence, repeat, date, year, … or ``random``.
+    """
     coverage: float
     """The share of the password that this piece covers, 0 to 1."""
 

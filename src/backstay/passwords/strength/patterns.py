@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -59,7 +60,7 @@ def add_walks(pieces: list[list[Piece]], text: Text) -> None:
         return
     for keys, layout_price in _BOARDS:
         places = [keys.get(char) for char in text.folded]
-        steps = [_step(one, other) for one, other in zip(places, places[1:], strict=False)]
+        steps = [_step(one, other) for one, other in itertools.pairwise(places)]
         for period in (1, 2, 3, 4):
             for start, end in _periodic(steps, period):
                 price = (

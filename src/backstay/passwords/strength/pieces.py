@@ -43,7 +43,10 @@ class Text:
         return Text("".join(self.folded[at] for at in keep), [self.upper[at] for at in keep])
 
     def case_price(self, start: int, end: int) -> float:
-        """What the capitals of a span add: conventional ones little, others by the number of their choices."""
+        """What the capitals of a span add.
+
+        Conventional ones little, others by the number of their choices.
+        """
         capitals = self.uppers[end] - self.uppers[start]
         if not capitals:
             return 0.0
