@@ -36,9 +36,7 @@ class Generated:
     bits: float
 
 
-def generate_password(
-    *, length: int | None = None, bits: float = 96.0, alphabet: str = ALPHABET
-) -> Generated:
+def generate_password(*, length: int | None = None, bits: float = 96.0, alphabet: str = ALPHABET) -> Generated:
     """Random characters: as many as `length` says, or as reach `bits`.
 
     Raises:
@@ -49,9 +47,7 @@ def generate_password(
     each = math.log2(len(alphabet))
     count = length if length is not None else math.ceil(bits / each)
     _check(count * each, count)
-    return Generated(
-        secret=Secret("".join(secrets.choice(alphabet) for _ in range(count))), bits=count * each
-    )
+    return Generated(secret=Secret("".join(secrets.choice(alphabet) for _ in range(count))), bits=count * each)
 
 
 def generate_passphrase(
@@ -72,9 +68,7 @@ def generate_passphrase(
     each = math.log2(len(chosen))
     count = words if words is not None else math.ceil(bits / each)
     _check(count * each, count)
-    return Generated(
-        secret=Secret(separator.join(secrets.choice(chosen) for _ in range(count))), bits=count * each
-    )
+    return Generated(secret=Secret(separator.join(secrets.choice(chosen) for _ in range(count))), bits=count * each)
 
 
 @cache

@@ -47,11 +47,7 @@ def is_similar(password: str | Secret, current: str | Secret) -> bool:
     if new == old:
         return True
     shorter, longer = sorted((new, old), key=len)
-    if (
-        len(shorter) >= 6
-        and (shorter in longer or shorter[::-1] in longer)
-        and len(longer) < 2 * len(shorter)
-    ):
+    if len(shorter) >= 6 and (shorter in longer or shorter[::-1] in longer) and len(longer) < 2 * len(shorter):
         return True
     matcher = SequenceMatcher(None, new, old, autojunk=False)
     return matcher.quick_ratio() >= _TOO_SIMILAR and matcher.ratio() >= _TOO_SIMILAR

@@ -29,9 +29,7 @@ class About:
     """The current password, at a change, as the user just typed it."""
 
     @classmethod
-    def user(
-        cls, username: str | None = None, email: str | None = None, context: Iterable[str] = ()
-    ) -> About:
+    def user(cls, username: str | None = None, email: str | None = None, context: Iterable[str] = ()) -> About:
         """The usual three."""
         return cls(username=username, email=email, context=tuple(context))
 

@@ -238,9 +238,7 @@ class Rules:
             text=text,
             about=about,
             estimate=estimate,
-            short_tokens=short_tokens(
-                about.username, about.email, *about.names, *about.context, *self.context
-            ),
+            short_tokens=short_tokens(about.username, about.email, *about.names, *about.context, *self.context),
         )
         return PasswordVerdict(
             _unique(self._problems(candidate)), log10_guesses=estimate.log10_guesses, score=estimate.score

@@ -63,9 +63,7 @@ class BreachDatabase:
             with path.open("rb") as file:
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as exc:
-            raise BreachDataError(
-                f"the breach database {path.name} is missing or empty: build it first"
-            ) from exc
+            raise BreachDataError(f"the breach database {path.name} is missing or empty: build it first") from exc
         self.info = self._read_header()
         whole = memoryview(self._map)
         index_at = HEADER.size + 4 * self.info.entries

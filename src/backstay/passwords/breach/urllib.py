@@ -43,9 +43,7 @@ def _get(url: str, headers: dict[str, str], timeout: float, limit: int) -> Respo
         connection.request("GET", parts.path + (f"?{parts.query}" if parts.query else ""), headers=headers)
         answer = connection.getresponse()
         body = _body(answer, deadline, limit)
-        return Response(
-            status=answer.status, body=body, retry_after=_seconds(answer.getheader("Retry-After"))
-        )
+        return Response(status=answer.status, body=body, retry_after=_seconds(answer.getheader("Retry-After")))
     except http.client.HTTPException as exc:
         raise ConnectionError(f"the breach source answered badly: {type(exc).__name__}") from exc
     finally:

@@ -162,9 +162,7 @@ def tail_bands(passwords: Sequence[str]) -> dict[str, int]:
         tail = password[len(stem) :]
         if stem and stem[-1:].isalpha() and 1 <= len(tail) <= 4:
             counts[tail] += 1 + 3_000 // rank
-    ordered = [
-        tail for tail, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if count > 1
-    ]
+    ordered = [tail for tail, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if count > 1]
     return {tail: band_of(rank) for rank, tail in enumerate(ordered, start=1)}
 
 

@@ -196,9 +196,7 @@ def _scrypt(n: int, rp: tuple[str, str], salt: bytes, expected: bytes, caps: Cos
 
 def _scrypt_phc(match: re.Match[str], caps: CostCaps) -> ScryptHash:
     exponent = _within("scrypt ln", _number(match["ln"]), 1, 30)
-    return _scrypt(
-        1 << exponent, (match["r"], match["p"]), unpadded(match["salt"]), unpadded(match["hash"]), caps
-    )
+    return _scrypt(1 << exponent, (match["r"], match["p"]), unpadded(match["salt"]), unpadded(match["hash"]), caps)
 
 
 def _scrypt_django(match: re.Match[str], caps: CostCaps) -> ScryptHash:
@@ -233,9 +231,7 @@ _FORMATS: tuple[tuple[re.Pattern[str], _Reader], ...] = (
         _argon2,
     ),
     (
-        re.compile(
-            r"(?P<django>bcrypt_sha256\$|bcrypt\$)?\$2[aby]\$(?P<cost>\d\d)\$(?P<rest>[./A-Za-z0-9]{53})"
-        ),
+        re.compile(r"(?P<django>bcrypt_sha256\$|bcrypt\$)?\$2[aby]\$(?P<cost>\d\d)\$(?P<rest>[./A-Za-z0-9]{53})"),
         _bcrypt,
     ),
     (
@@ -250,9 +246,7 @@ _FORMATS: tuple[tuple[re.Pattern[str], _Reader], ...] = (
         _pbkdf2_django,
     ),
     (
-        re.compile(
-            rf"\$pbkdf2(?:-(?P<digest>sha\d+))?\$(?P<rounds>\d+)\$(?P<salt>{_AB64})\$(?P<hash>{_AB64})"
-        ),
+        re.compile(rf"\$pbkdf2(?:-(?P<digest>sha\d+))?\$(?P<rounds>\d+)\$(?P<salt>{_AB64})\$(?P<hash>{_AB64})"),
         _pbkdf2_passlib,
     ),
     (
@@ -260,9 +254,7 @@ _FORMATS: tuple[tuple[re.Pattern[str], _Reader], ...] = (
         _pbkdf2_werkzeug,
     ),
     (
-        re.compile(
-            rf"\$scrypt\$ln=(?P<ln>\d+),r=(?P<r>\d+),p=(?P<p>\d+)\$(?P<salt>{_AB64})\$(?P<hash>{_AB64})"
-        ),
+        re.compile(rf"\$scrypt\$ln=(?P<ln>\d+),r=(?P<r>\d+),p=(?P<p>\d+)\$(?P<salt>{_AB64})\$(?P<hash>{_AB64})"),
         _scrypt_phc,
     ),
     (

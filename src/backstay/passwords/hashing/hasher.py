@@ -128,9 +128,7 @@ class PasswordHasher:
             )
         return await self._run(partial(self._hash, secret), self.profile.memory_bytes)
 
-    async def verify(
-        self, password: str | Secret, stored: str | None, *, rehash: bool = True
-    ) -> Verification:
+    async def verify(self, password: str | Secret, stored: str | None, *, rehash: bool = True) -> Verification:
         """Whether the password belongs to the stored hash. None, for an unknown user, takes as long.
 
         Args:
@@ -153,9 +151,7 @@ class PasswordHasher:
         envelope, parsed = self._open(stored)
         work = partial(self._verify, secret, envelope, parsed, rehash=rehash)
         verdict = await self._run(work, max(memory_of(parsed), self.profile.memory_bytes))
-        self._emit(
-            PasswordVerified(ok=verdict.ok, scheme=_scheme(parsed), rehashed=verdict.new_hash is not None)
-        )
+        self._emit(PasswordVerified(ok=verdict.ok, scheme=_scheme(parsed), rehashed=verdict.new_hash is not None))
         return verdict
 
     def needs_rehash(self, stored: str) -> bool:
@@ -254,8 +250,7 @@ class PasswordHasher:
             or envelope.key_id != self._current
             or parsed.kind != "argon2id"
             or "$v=19$" not in parsed.encoded
-            or (parsed.memory_kib, parsed.time_cost, parsed.lanes)
-            != (ours.memory_kib, ours.time_cost, ours.lanes)
+            or (parsed.memory_kib, parsed.time_cost, parsed.lanes) != (ours.memory_kib, ours.time_cost, ours.lanes)
             or parsed.salt_bytes < ours.salt_bytes
             or parsed.hash_bytes < ours.hash_bytes
         )

@@ -73,9 +73,7 @@ class HashingPool:
                 await done.wait()
             if not done.is_set():
                 if self._withdraw(cast("_Job[object]", job)):
-                    raise HasherBusy(
-                        f"no hashing worker was free for {self._deadline:g} s: answer 503, try later"
-                    )
+                    raise HasherBusy(f"no hashing worker was free for {self._deadline:g} s: answer 503, try later")
                 await done.wait()
         finally:
             self._withdraw(cast("_Job[object]", job))

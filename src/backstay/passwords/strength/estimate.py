@@ -109,9 +109,7 @@ class Estimator:
             self._add_repeats(pieces, text, tokens, repeats)
         return _cover(pieces, self._random_prices(text))
 
-    def _add_repeats(
-        self, pieces: list[list[Piece]], text: Text, tokens: Mapping[str, float], limit: int
-    ) -> None:
+    def _add_repeats(self, pieces: list[list[Piece]], text: Text, tokens: Mapping[str, float], limit: int) -> None:
         for start, end, width in _repeated(text.folded, limit):
             base = self._cheapest(text.without(range(start, start + width)), tokens, repeats=0)
             price = base.log10_guesses + math.log10((end - start) // width) + 0.2

@@ -74,9 +74,7 @@ def _prefix_sums(flags: Sequence[bool]) -> list[int]:
     return sums
 
 
-_CHOICES = [
-    [math.log10(sum(math.comb(n, i) for i in range(1, k + 1)) or 1) for k in range(17)] for n in range(33)
-]
+_CHOICES = [[math.log10(sum(math.comb(n, i) for i in range(1, k + 1)) or 1) for k in range(17)] for n in range(33)]
 
 
 def choices(of: int, at_most: int) -> float:
@@ -174,9 +172,7 @@ def add_ends(pieces: list[list[Piece]], text: Text, lexicon: Lexicon) -> None:
         at += 1
 
 
-def _add_digits(
-    pieces: list[list[Piece]], folded: str, start: int, end: int, tails: Mapping[str, float]
-) -> None:
+def _add_digits(pieces: list[list[Piece]], folded: str, start: int, end: int, tails: Mapping[str, float]) -> None:
     # Only at the end of a run: inside twelve random digits, every pair would be somebody's usual tail.
     for at in range(max(start, end - 4), end):
         piece = folded[at:end]
