@@ -110,7 +110,7 @@ def _run(work: Awaitable[T]) -> T:
     "directories",
     multiple=True,
     default=["migrations"],
-    envvar="BACKSTAY_MIGRATIONS",
+    envvar="BACKSTAY_MIGRATIONS_DIRECTORY",
     show_default=True,
     help="Where the files are; several as name=path.",
 )
