@@ -120,6 +120,8 @@ class Estimator:
         alphabet = math.log10(_alphabet(text))
         trigrams = self._lexicon.trigrams
         mixed = 1 < text.uppers[-1] < text.letters[-1]
+        # Digits strewn among letters were drawn from the whole alphabet; a run of them was chosen as digits.
+        digit = alphabet if len(_STREWN.findall(text.folded)) > 1 else min(_DIGIT, alphabet)
         prices: list[float] = []
         first = second = 0
         for at, char in enumerate(text.folded):
@@ -130,7 +132,7 @@ class Estimator:
                     price += _CAPITAL
                 first, second = second, code
             else:
-                price = min(_DIGIT, alphabet) if char.isdigit() else alphabet
+                price = digit if char.isdigit() else alphabet
                 first = second = 0
             prices.append(price)
         return prices
@@ -195,6 +197,7 @@ def _period(text: str) -> tuple[str, int]:
     return text[:width], len(text) // width
 
 
+_STREWN = re.compile(r"\d+(?=[a-z])")
 _REPEATED = re.compile(r"(.{2,24}?)\1+", re.DOTALL)
 
 

@@ -174,7 +174,9 @@ def add_ends(pieces: list[list[Piece]], text: Text, lexicon: Lexicon) -> None:
 
 def _add_digits(pieces: list[list[Piece]], folded: str, start: int, end: int, tails: Mapping[str, float]) -> None:
     # Only at the end of a run: inside twelve random digits, every pair would be somebody's usual tail.
-    for at in range(max(start, end - 4), end):
+    # And a single digit between letters is no tail either, unless it ends the password.
+    ends = end == len(folded) or not folded[end].isalpha()
+    for at in range(max(start, end - 4), end if ends else end - 1):
         piece = folded[at:end]
         price = tails.get(piece, float(len(piece)))
         if len(piece) == 4 and _FIRST_YEAR <= int(piece) <= _LAST_YEAR:
