@@ -76,23 +76,13 @@ async def with_argument(symbol: str) -> int:
     return len(symbol)
 
 
-Backstay(
-    cache=MemoryCache(), passwords=policy, hasher=hasher, health=health, clock=clock, settings=settings
-)  # WRONG: a backend is no cache
-Backstay(
-    cache=cache, passwords=policy, hasher=hasher, health=health, clock=NaiveClock(), settings=settings
-)  # WRONG: a clock whose sleep is sync
+Backstay(cache=MemoryCache(), passwords=policy, hasher=hasher, health=health, clock=clock, settings=settings)  # WRONG: a backend is no cache
+Backstay(cache=cache, passwords=policy, hasher=hasher, health=health, clock=NaiveClock(), settings=settings)  # WRONG: a clock whose sleep is sync
 Backstay(cache=cache, passwords=policy, hasher=hasher, health=health, clock=clock)  # WRONG: no settings
-Backstay(
-    cache=cache, passwords=policy, hasher=hasher, health=clock, clock=health, settings=settings
-)  # WRONG: swapped
-Backstay(
-    cache=cache, passwords=policy, hasher=hasher, health=health, clock=clock, settings={}
-)  # WRONG: a dict is no Settings
+Backstay(cache=cache, passwords=policy, hasher=hasher, health=clock, clock=health, settings=settings)  # WRONG: swapped
+Backstay(cache=cache, passwords=policy, hasher=hasher, health=health, clock=clock, settings={})  # WRONG: a dict is no Settings
 Backstay(cache, health, clock, settings)  # WRONG: parts go by name
-Backstay(
-    cache=cache, passwords=policy, hasher=hasher, migrations=cache, health=health, clock=clock, settings=settings
-)  # WRONG: not a runner
+Backstay(cache=cache, passwords=policy, hasher=hasher, migrations=cache, health=health, clock=clock, settings=settings)  # WRONG: not a runner
 Cache(HalfBackend())  # WRONG: five methods are missing
 Cache(SyncBackend())  # WRONG: sync where async is due
 Cache(TextBackend())  # WRONG: text where bytes belong
