@@ -5,7 +5,9 @@ Counts, durations and codes; never a password, hash or name.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
+from typing import ClassVar
 
 from backstay.events import Event
 
@@ -36,6 +38,8 @@ class HashComputed(PasswordEvent):
 class HashingRefused(PasswordEvent):
     """The hasher shed load."""
 
+    level: ClassVar[int] = logging.WARNING
+
     waiting: int
     reason: str
 
@@ -62,6 +66,8 @@ class BreachLookedUp(PasswordEvent):
 class BreachSourceFailed(PasswordEvent):
     """A breach source did not answer properly; `open` says that the breaker keeps requests from it now."""
 
+    level: ClassVar[int] = logging.WARNING
+
     source: str
     reason: str
     open: bool
@@ -70,6 +76,8 @@ class BreachSourceFailed(PasswordEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptRefused(PasswordEvent):
     """The throttle refused a login attempt before any password was compared. `bucket` says which limit."""
+
+    level: ClassVar[int] = logging.WARNING
 
     bucket: str
     retry_after: float
