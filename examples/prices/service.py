@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 from anyio import sleep, to_thread
 from fastapi import APIRouter, FastAPI, HTTPException, Path, Query, Request, Response
-from prices.domain import NoPrice, Summary, read_history, summarise
 
 from backstay import ANY, Backstay, cache_key, get_cached_or_compute, invalidate_pattern, key_pattern
+from prices.domain import NoPrice, Summary, read_history, summarise
 
 TTL = 3600
 """Seconds. Nobody rewrites the past, so a month's summary may be old."""

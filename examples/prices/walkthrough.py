@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 import httpx2
 import uvicorn
+
 from prices.service import create_app
 
 CALLERS = 200
