@@ -261,7 +261,7 @@ class Cache:
         together = Together(compute_many, len(missing))
         lifetime = self._defaults.lifetime(ttl, early=0.0)
         requests = [
-            Request[Any](
+            Request(
                 key=key,
                 compute=partial(together.value, key),
                 label=label,

@@ -193,10 +193,21 @@ def _is_type(spec: Any) -> bool:
 
 
 def _refuse_lossy(value: Any) -> None:
-    """The second caller must not get a dict where the first got an object."""
-    items: Any = value
-    sample: Any = items[0] if isinstance(value, list | tuple) and items else items
+    """The second caller must not get a dict where the first got an object.
+
+    Looks at the first item of each container on the way down: mixed containers are the caller's to know.
+    """
+    sample: Any = value
+    for _ in range(_LOSSY_DEPTH):
+        if isinstance(sample, dict):
+            sample = [next(iter(sample.values()), None)]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        if not isinstance(sample, list | tuple) or not sample:
+            break
+        sample = sample[0]  # pyright: ignore[reportUnknownVariableType]
     struct = dataclasses.is_dataclass(sample) or isinstance(sample, msgspec.Struct)
     if struct or hasattr(sample, "model_dump_json"):
         kind = type(sample).__qualname__
         raise EncodingError(f"a {kind} would come back from the cache as a dict; say codec={kind} to get it back")
+
+
+_LOSSY_DEPTH: Final = 8

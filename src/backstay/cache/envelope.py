@@ -117,6 +117,10 @@ def unpack(raw: bytes, key: str) -> Envelope | Doubt:
     payload_start = tags_start + tags_length
     if raw[_START:tags_start] != key.encode("utf-8", "surrogatepass"):
         return Doubt.OTHER_KEY
+    try:
+        tags = _unpack_tags(raw[tags_start:payload_start])
+    except (struct.error, UnicodeDecodeError):  # a right checksum over wrong content: not packed here
+        return Doubt.FOREIGN
     return Envelope(
         key=key,
         codec=codec,
@@ -125,7 +129,7 @@ def unpack(raw: bytes, key: str) -> Envelope | Doubt:
         fresh_until=fresh,
         dead_after=dead,
         cost=cost,
-        tags=_unpack_tags(raw[tags_start:payload_start]),
+        tags=tags,
         payload=raw[payload_start:],
     )
 

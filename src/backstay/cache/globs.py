@@ -106,18 +106,17 @@ def _character_class(glob: str, start: int) -> tuple[str, int]:
     place += negated
     ranges: list[str] = []
     while place < len(glob) and glob[place] != "]":
-        low, place = _class_character(glob, place)
-        high = low
-        if place + 1 < len(glob) and glob[place] == "-":
-            high, place = _class_character(glob, place + 1)
-        low, high = min(low, high), max(low, high)
+        low = high = glob[place]
+        # As Redis reads it: what is quoted begins no range, and a range ends at the very next character.
+        if low == "\\" and place + 1 < len(glob):
+            low = high = glob[place + 1]
+            place += 2
+        elif place + 2 < len(glob) and glob[place + 1] == "-":
+            low, high = min(low, glob[place + 2]), max(low, glob[place + 2])
+            place += 3
+        else:
+            place += 1
         ranges.append(f"{re.escape(low)}-{re.escape(high)}")
     if not ranges:
         return ("." if negated else "(?!)"), place + 1
     return f"[{'^' if negated else ''}{''.join(ranges)}]", place + 1
-
-
-def _class_character(glob: str, place: int) -> tuple[str, int]:
-    if glob[place] == "\\" and place + 1 < len(glob):
-        place += 1
-    return glob[place], place + 1

@@ -68,6 +68,9 @@ class MemoryCache:
     async def read(self, keys: Sequence[str], /, *, since: int) -> Reading:
         """Look at the keys and the log."""
         with self._guard:
+            if since > self._epoch:  # another life of this cache, or a clock that went back: doubt everything
+                self._epoch = since + 1
+                self._log = {FLOOR: self._epoch}
             records = [(scope, at) for scope, at in self._log.items() if at > since] if since < self._epoch else []
             return Reading([self._live(key) for key in keys], self._epoch, records)
 

@@ -81,6 +81,7 @@ class Search:
         chosen = await self._grow(frozenset())
         chosen = await self._trim(chosen)
         chosen = await self._swap(chosen)
+        chosen = await self._merge(chosen)
         chosen = await self._grow(chosen)
         chosen = await self._trim(chosen)
         chosen = await self._shrink(chosen)
@@ -173,6 +174,32 @@ class Search:
                 self.reasons[old] = "another index on the same table saves more in its place"
             chosen = best
         return chosen
+
+    async def _merge(self, chosen: frozenset[Candidate]) -> frozenset[Candidate]:
+        """Put one wide index in the place of narrow ones, and of whatever saves least if need be."""
+        for new in self.pool:
+            held = {old for old in chosen if old.table == new.table and set(old.subjects) <= set(new.subjects)}
+            if new in chosen or not held:
+                continue
+            trial = chosen - held | {new}
+            if not self.limits.allow(trial):
+                trial = await self._made_room(trial, new)
+            if self.limits.allow(trial) and await self._difference(chosen, trial) > 0:
+                for old in chosen - trial:
+                    self.reasons[old] = f"{new.definition} saves more in its place"
+                chosen = trial
+        return chosen
+
+    async def _made_room(self, trial: frozenset[Candidate], new: Candidate) -> frozenset[Candidate]:
+        """The set without those that save least for their size, until it is within the limits."""
+        losses = [
+            (await self._difference(trial - {c}, trial) / c.size_bytes, c.definition, c) for c in trial - {new}
+        ]
+        for _, _, candidate in sorted(losses, key=lambda loss: loss[:2]):
+            if self.limits.allow(trial):
+                break
+            trial -= {candidate}
+        return trial
 
     async def _shrink(self, chosen: frozenset[Candidate]) -> frozenset[Candidate]:
         """Take a smaller index on the same table where it does as well, to a hundredth."""

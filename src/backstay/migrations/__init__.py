@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .ambient import open_runners, run_pending_migrations
-from .backfill import Backfill, Progress
 from .choose import runner_for
 from .directives import Directives, Phase
 from .files import DirectorySource, Migration, PackageSource, Script, Source
@@ -31,6 +30,7 @@ from .split import Statement, split
 
 if TYPE_CHECKING:
     from .alembic import AlembicRunner
+    from .backfill import Backfill, Progress
     from .postgres import PostgresRunner
     from .postgres_backfill import run_backfill
     from .sqlite import SqliteRunner
@@ -78,6 +78,8 @@ __all__ = [
 ]
 
 _LAZY = {
+    "Backfill": "backfill",
+    "Progress": "backfill",
     "run_backfill": "postgres_backfill",
     "AlembicRunner": "alembic",
     "PostgresRunner": "postgres",

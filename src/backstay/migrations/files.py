@@ -11,10 +11,8 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.resources import files as package_files
-from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from backstay.errors import InvalidMigration
 
@@ -22,6 +20,9 @@ from .directives import Directives, read_directives
 from .lexer import Kind, SqlTextError, locate, tokenize
 from .split import Statement, split
 from .statements import controls_transaction, runs_outside_transaction
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 _NAME: Final = re.compile(r"(?P<version>\d+(?:\.\d+)*)(?:[_-]+(?P<label>.+))?")
 _REPEATABLE: Final = re.compile(r"R_{1,2}(?P<label>.+)")
@@ -55,9 +56,7 @@ class Script:
         try:
             return self.data.removeprefix(_BOM).decode()
         except UnicodeDecodeError as exc:
-            raise InvalidMigration(
-                f"{self.name}: byte {exc.start} is not UTF-8; save the file as UTF-8"
-            ) from exc
+            raise InvalidMigration(f"{self.name}: byte {exc.start} is not UTF-8; save the file as UTF-8") from exc
 
     @cached_property
     def raw_checksum(self) -> str:
@@ -199,6 +198,8 @@ class PackageSource:
 
     def load(self) -> Iterable[Migration]:
         """Read every migration of the package."""
+        from importlib.resources import files as package_files
+
         try:
             root = package_files(self.package)
         except ModuleNotFoundError as exc:
@@ -219,19 +220,11 @@ def read_migrations(entries: Iterable[Traversable], *, source: str, where: str) 
         if stem.endswith(".down") or not (_NAME.fullmatch(stem) or _REPEATABLE.fullmatch(stem)):
             continue
         if stem in stems:
-            raise InvalidMigration(
-                f"{where}: {stems[stem]} and {name} are the same migration twice; keep one"
-            )
+            raise InvalidMigration(f"{where}: {stems[stem]} and {name} are the same migration twice; keep one")
         stems[stem] = name
     for name in found:
-        if (
-            name.endswith(".down.sql")
-            and _NAME.fullmatch(name[0])
-            and name.removesuffix(".down.sql") not in stems
-        ):
-            raise InvalidMigration(
-                f"{where}/{name}: a down script without {name.removesuffix('.down.sql')}.sql"
-            )
+        if name.endswith(".down.sql") and _NAME.fullmatch(name[0]) and name.removesuffix(".down.sql") not in stems:
+            raise InvalidMigration(f"{where}/{name}: a down script without {name.removesuffix('.down.sql')}.sql")
     for stem, name in stems.items():
         yield _migration(stem, found[name], found.get(f"{stem}.down.sql"), source=source, where=where)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from functools import cache
 from typing import Final, NamedTuple
 
 
@@ -53,13 +54,10 @@ class SqlTextError(ValueError):
 
 
 # Possessive quantifiers throughout: a text without its closing quote must fail in linear time.
-_MORE = (
-    r"(?:[ \t\f\v]*+(?:--[^\r\n]*+)?[\r\n](?:\s|--[^\r\n]*+[\r\n])*+'"  # a literal goes on after a line end
-)
+_MORE = r"(?:[ \t\f\v]*+(?:--[^\r\n]*+)?[\r\n](?:\s|--[^\r\n]*+[\r\n])*+'"  # a literal goes on after a line end
 _PLAIN = r"(?:[^']|'')*+'"
 _ESCAPED = r"(?:[^'\\]|''|\\.)*+'"
-_PATTERN: Final = re.compile(
-    rf"""
+_GRAMMAR: Final = rf"""
       (?P<space>\s++)
     | (?P<line>--[^\r\n]*+)
     | (?P<block>/\*)
@@ -72,9 +70,7 @@ _PATTERN: Final = re.compile(
     | (?P<meta>\\)
     | (?P<variable>:['"])
     | (?P<mark>[^\x00])
-    """,
-    re.VERBOSE | re.DOTALL | re.ASCII,
-)
+    """
 _COMMENT_EDGE: Final = re.compile(r"/\*|\*/")
 _BY_GROUP: Final = {
     "string": Kind.STRING,
@@ -86,6 +82,12 @@ _BY_GROUP: Final = {
 }
 
 
+@cache
+def _pattern() -> re.Pattern[str]:
+    """Compiled when there is something to read: a start with nothing pending should not pay for it."""
+    return re.compile(_GRAMMAR, re.VERBOSE | re.DOTALL | re.ASCII)
+
+
 def tokenize(sql: str) -> list[Token]:
     """Every token of a text, comments included, white space left out.
 
@@ -95,7 +97,7 @@ def tokenize(sql: str) -> list[Token]:
     """
     tokens: list[Token] = []
     position, size = 0, len(sql)
-    match = _PATTERN.match
+    match = _pattern().match
     while position < size:
         found = match(sql, position)
         if found is None:
@@ -132,9 +134,7 @@ def _special(sql: str, group: str, start: int, end: int) -> tuple[Kind, int]:
                 offset=start,
             )
         case _:
-            raise SqlTextError(
-                "a psql variable, which the server does not know; write the value", offset=start
-            )
+            raise SqlTextError("a psql variable, which the server does not know; write the value", offset=start)
 
 
 def _end_of_comment(sql: str, start: int) -> int:

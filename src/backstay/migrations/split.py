@@ -19,11 +19,8 @@ class Statement:
     column: int
     tokens: tuple[Token, ...]
     """Its tokens, comments left out."""
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """Its words in upper case, with an empty string for every token that is no word."""
-        return tuple(token.upper for token in self.tokens)
+    words: tuple[str, ...]
+    """Its words in upper case, with an empty string for every token that is no word."""
 
 
 def split(sql: str) -> list[Statement]:
@@ -113,4 +110,11 @@ def _statement(sql: str, tokens: Sequence[Token]) -> Statement:
     start = tokens[0].start
     end = tokens[-1].start + len(tokens[-1].text)
     line, column = locate(sql, start)
-    return Statement(text=sql[start:end], start=start, line=line, column=column, tokens=tuple(tokens))
+    return Statement(
+        text=sql[start:end],
+        start=start,
+        line=line,
+        column=column,
+        tokens=tuple(tokens),
+        words=tuple(token.upper for token in tokens),
+    )

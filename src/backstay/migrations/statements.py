@@ -12,9 +12,8 @@ from .split import Statement
 
 # Statements that PostgreSQL refuses inside a transaction block (PreventInTransactionBlock in its source),
 # as patterns over the statement's words. ALTER TYPE … ADD VALUE is allowed since version 12.
-_OUTSIDE: Final = tuple(
-    re.compile(pattern)
-    for pattern in (
+_OUTSIDE: Final = "|".join(
+    (
         r"CREATE (UNIQUE )?INDEX CONCURRENTLY\b",
         r"DROP INDEX CONCURRENTLY\b",
         r"REINDEX (\([^)]*\bCONCURRENTLY\b(?! (FALSE|OFF)\b)[^)]*\) )?(TABLE|INDEX) CONCURRENTLY\b",
@@ -32,9 +31,13 @@ _OUTSIDE: Final = tuple(
         r"ROLLBACK PREPARED\b",
     )
 )
+_MAY_BE_OUTSIDE: Final = frozenset(
+    ["CREATE", "DROP", "REINDEX", "ALTER", "VACUUM", "CLUSTER", "COMMIT", "ROLLBACK"]
+)
 _SQLITE_OUTSIDE: Final = re.compile(
     r"(VACUUM|ATTACH|DETACH|PRAGMA (JOURNAL_MODE|FOREIGN_KEYS|SYNCHRONOUS|AUTO_VACUUM))\b"
 )
+_CONTROLS: Final = frozenset(["BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "PREPARE"])
 _TRANSACTION_CONTROL: Final = re.compile(
     r"(BEGIN|START TRANSACTION|COMMIT|END|ROLLBACK|ABORT|PREPARE TRANSACTION)"
     r"( (TRANSACTION|WORK)\b.*| AND .*)?$"
@@ -44,19 +47,24 @@ _TRANSACTION_CONTROL: Final = re.compile(
 
 def head(statement: Statement, limit: int = 24) -> str:
     """The first tokens, separated by single blanks, keywords and plain names in upper case."""
-    return " ".join(token.upper or token.text for token in statement.tokens[:limit])
+    pairs = zip(statement.words[:limit], statement.tokens, strict=False)
+    return " ".join(word or token.text for word, token in pairs)
 
 
 def runs_outside_transaction(statement: Statement, *, dialect: str = "postgresql") -> bool:
     """Whether the server refuses the statement inside a transaction block."""
     if dialect == "sqlite":
         return _SQLITE_OUTSIDE.match(head(statement, 3)) is not None
+    if statement.words[0] not in _MAY_BE_OUTSIDE:
+        return False
     text = head(statement, 40)
-    return any(pattern.match(text) for pattern in _OUTSIDE)
+    return re.match(_OUTSIDE, text) is not None
 
 
 def controls_transaction(statement: Statement) -> bool:
     """Whether the statement begins or ends a transaction, which is the runner's business alone."""
+    if statement.words[0] not in _CONTROLS:
+        return False
     text = head(statement, 8)
     return _TRANSACTION_CONTROL.match(text) is not None and not text.startswith("ROLLBACK TO")
 
@@ -70,9 +78,7 @@ def changes_session(statement: Statement) -> bool:
             "TRANSACTION",
             "CONSTRAINTS",
         )
-    return first in ("SELECT", "PERFORM", "DO") and any(
-        t.text.lower() == "set_config" for t in statement.tokens
-    )
+    return first in ("SELECT", "PERFORM", "DO") and any(t.text.lower() == "set_config" for t in statement.tokens)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,11 +164,7 @@ def locked_relations(statement: Statement) -> tuple[str, ...]:
     if words[0] not in _ALTERS:
         return ()
     found: list[str] = []
-    if (
-        words[0] != "CREATE"
-        and words[1:2]
-        and (set(words[1:3]) & _SKIPPED or words[0] in ("TRUNCATE", "LOCK"))
-    ):
+    if words[0] != "CREATE" and words[1:2] and (set(words[1:3]) & _SKIPPED or words[0] in ("TRUNCATE", "LOCK")):
         start = 1
         while start < len(words) and words[start] in _SKIPPED:
             start += 1
@@ -170,9 +172,7 @@ def locked_relations(statement: Statement) -> tuple[str, ...]:
     for position, word in enumerate(words):
         referenced = word == "REFERENCES"
         indexed = (
-            word == "ON"
-            and words[0] in ("CREATE", "DROP")
-            and {"INDEX", "TRIGGER", "POLICY"} & set(words[:4])
+            word == "ON" and words[0] in ("CREATE", "DROP") and {"INDEX", "TRIGGER", "POLICY"} & set(words[:4])
         )
         if referenced or indexed:
             rest = tokens[position + 1 :]

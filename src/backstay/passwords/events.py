@@ -1,10 +1,13 @@
-"""What the password package tells its listeners. Counts, durations and codes; never a password, hash or name."""
+"""What the password package tells its listeners.
+
+Counts, durations and codes; never a password, hash or name.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..events import Event
+from backstay.events import Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,10 @@ from backstay.errors import (
 
 from .claims import ACCESS_CLAIMS, TokenProfile, VerifiedToken
 from .codec import JwtCodec, StrictVerifier
+from .introspection import Introspection
 from .keyring import KeyRing, RingKey, Stage
+from .memory import MemoryTokenStore
+from .opaque import OpaqueTokens
 from .protocol import (
     KeySource,
     OpaqueStore,
@@ -29,19 +32,46 @@ from .protocol import (
     TokenCodec,
     VerificationKey,
 )
+from .refresh import RefreshSecrets
+from .requirements import (
+    Decision,
+    Grants,
+    Requirement,
+    all_of,
+    any_of,
+    authenticated,
+    evaluate,
+    not_,
+    permission,
+    require,
+    role,
+    scope,
+)
+from .revocation import LocalRevocations
+from .service import AuthContext, Lifetimes, TokenPair, TokenService, UserClaims
 from .sessions import Session
 from .verified import VerifiedCache
 
 __all__ = [
     "ACCESS_CLAIMS",
+    "AuthContext",
+    "Decision",
+    "Grants",
     "InsufficientPermission",
+    "Introspection",
     "InvalidToken",
     "JwtCodec",
     "KeyRejected",
     "KeyRing",
     "KeySource",
+    "Lifetimes",
+    "LocalRevocations",
+    "MemoryTokenStore",
     "OpaqueStore",
+    "OpaqueTokens",
+    "RefreshSecrets",
     "ReplayStore",
+    "Requirement",
     "RevocationLog",
     "RevocationView",
     "RingKey",
@@ -52,10 +82,22 @@ __all__ = [
     "Stage",
     "StrictVerifier",
     "TokenCodec",
+    "TokenPair",
     "TokenProfile",
     "TokenReason",
+    "TokenService",
     "TokenStoreUnavailable",
+    "UserClaims",
     "VerificationKey",
     "VerifiedCache",
     "VerifiedToken",
+    "all_of",
+    "any_of",
+    "authenticated",
+    "evaluate",
+    "not_",
+    "permission",
+    "require",
+    "role",
+    "scope",
 ]

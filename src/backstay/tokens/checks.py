@@ -221,7 +221,7 @@ def check_signature(key: VerificationKey, signed: bytes, tail: bytes) -> None:
 
 
 def check_claim_types(claims: dict[str, Any], payload: bytes) -> RegisteredClaims:
-    """Every registered claim has its registered form, and no text could break a log line or end a C string."""
+    """Every registered claim has its registered form, and no text could break a log line."""
     try:
         registered = msgspec.convert(claims, RegisteredClaims)
     except msgspec.ValidationError:

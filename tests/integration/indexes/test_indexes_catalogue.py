@@ -1,4 +1,4 @@
-"""A catalogue of known cases on a real server: definitions that are equal or not, and troubles to be found."""
+"""Known cases on a real server: definitions that are equal or not, and troubles to be found."""
 
 from __future__ import annotations
 
@@ -34,11 +34,12 @@ async def database(server: str, *scripts: str) -> AsyncIterator[str]:
 
 
 TABLE = """
-create table t (a int, b text, c varchar(20), d timestamptz, e jsonb, f boolean, dropped int, g int[], "Odd" int);
+create table t (a int, b text, c varchar(20), d timestamptz, e jsonb, f boolean, dropped int, g int[],
+                "Odd" int);
 alter table t drop column dropped
 """
 # What exists, what is wanted, whether they are the same index.
-VECTORS = [
+VECTORS: list[tuple[str, Index, bool]] = [
     ("create index i on t (a)", Index("t", "a"), True),
     ("create index i on t (a asc nulls last)", Index("t", "a"), True),
     ("create index i on t using btree (a int4_ops)", Index("t", "a"), True),
@@ -49,7 +50,8 @@ VECTORS = [
     ("create unique index i on t (a)", Index("t", "a", unique=True), True),
     ("alter table t add constraint i unique (a)", Index("t", "a", unique=True), True),
     ("create unique index i on t (a) nulls not distinct", Index("t", "a", unique=True), False),
-    ("create unique index i on t (a) nulls not distinct", Index("t", "a", unique=True, nulls_not_distinct=True), True),
+    ("create unique index i on t (a) nulls not distinct",
+     Index("t", "a", unique=True, nulls_not_distinct=True), True),
     ("create index i on t (a, b)", Index("t", ["b", "a"]), False),
     ("create index i on t (a) include (b)", Index("t", "a"), False),
     ("create index i on t (a) include (b, d)", Index("t", "a", include=["d", "b"]), False),
@@ -60,11 +62,13 @@ VECTORS = [
     ("create index i on t ((a + 1))", Index("t", "(1+a)"), False),
     ("create index i on t (a) where b = 'x'", Index("t", "a", where="b='x'::text"), True),
     ("create index i on t (a) where b = 'x'", Index("t", "a", where="b = 'X'"), False),
-    ("create index i on t (a) where b in ('x', 'y')", Index("t", "a", where="b = any (array['x', 'y'])"), True),
+    ("create index i on t (a) where b in ('x', 'y')",
+     Index("t", "a", where="b = any (array['x', 'y'])"), True),
     ("create index i on t (a) where f", Index("t", "a"), False),
     ("create index i on t (b text_pattern_ops)", Index("t", "b"), False),
     ("create index i on t (b collate \"C\")", Index("t", Key(column="b", collation="C")), True),
-    ("create index i on t using gin (e)", Index("t", Key(column="e", opclass="jsonb_ops"), method="gin"), True),
+    ("create index i on t using gin (e)",
+     Index("t", Key(column="e", opclass="jsonb_ops"), method="gin"), True),
     ("create index i on t using gin (e jsonb_path_ops)", Index("t", "e", method="gin"), False),
     ("create index i on t using hash (a)", Index("t", "a"), False),
     ("create index i on t (a) with (fillfactor = 70)", Index("t", "a", options={"fillfactor": 70}), True),

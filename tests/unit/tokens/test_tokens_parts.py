@@ -117,14 +117,10 @@ def test_a_ring_without_an_active_key_says_so() -> None:
     with pytest.raises(NotConfiguredError):
         KeyRing([later], clock=clock_at()).signing_key()
     with pytest.raises(KeyRejected):
-        JwtCodec(KeyRing([import_jwk(dict(ES.public_jwk))]), clock=clock_at()).encode_now(
-            claims(), profile=PROFILE
-        )
+        JwtCodec(KeyRing([import_jwk(dict(ES.public_jwk))]), clock=clock_at()).encode_now(claims(), profile=PROFILE)
 
 
-@pytest.mark.parametrize(
-    "alg", ["ES256", "ES384", "ES512", "ES256K", "EdDSA", "Ed448", "RS256", "PS512", "HS512"]
-)
+@pytest.mark.parametrize("alg", ["ES256", "ES384", "ES512", "ES256K", "EdDSA", "Ed448", "RS256", "PS512", "HS512"])
 def test_every_algorithm_signs_verifies_and_survives_a_file(alg: str) -> None:
     key = generate_key(alg, bits=2048)
     again = import_jwk(json.loads(json.dumps(key.private_jwk())))
@@ -144,8 +140,8 @@ def test_pem_is_read_for_one_algorithm_only() -> None:
     with pytest.raises(KeyRejected) as caught:
         import_pem(b"-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----", alg="ES256")
     assert "c2VjcmV0" not in str(caught.value)
+    secret = base64.urlsafe_b64encode(pem).decode().rstrip("=")
     with pytest.raises(KeyRejected):
-        secret = base64.urlsafe_b64encode(pem).decode().rstrip("=")
         import_jwk({"kty": "oct", "alg": "HS256", "kid": "x", "k": secret})
 
 

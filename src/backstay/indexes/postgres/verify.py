@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Sequence
-from typing import Any
 
 import asyncpg
 
@@ -37,20 +35,22 @@ async def measure(what_if: WhatIf, queries: dict[str, Query], *, run: bool, time
         costs.append((name, cost))
         plans.append((name, indexes))
         if run:
-            taken = await _time(what_if.connection, query, timeout)
+            taken = await _time(what_if, query, timeout)
             if taken is not None:
                 seconds.append((name, taken))
     return Baseline(costs=tuple(costs), seconds=tuple(seconds), plans=tuple(plans))
 
 
-async def _time(connection: Connection, query: Query, timeout: float) -> float | None:
+async def _time(what_if: WhatIf, query: Query, timeout: float) -> float | None:
     """The median time of a read; None for a statement that writes or has parameters but no samples."""
     if query.sql.split(None, 1)[0].lower() not in _READS or (query.parameters and not query.samples):
         return None
     taken: list[float] = []
     for sample in (query.samples[:2] or [()]) * _RUNS:
         try:
-            taken.append(await _run_once(connection, query.sql, sample, timeout))
+            # With the values as constants of their parameters' types: a sample from elsewhere may hold a text
+            # where the driver would insist on a date.
+            taken.append(await _run_once(what_if.connection, await what_if.call(query, sample), timeout))
         except asyncpg.QueryCanceledError:
             return timeout
         except (asyncpg.PostgresError, asyncpg.DataError):
@@ -58,15 +58,13 @@ async def _time(connection: Connection, query: Query, timeout: float) -> float |
     return statistics.median(taken)
 
 
-async def _run_once(connection: Connection, sql: str, sample: Sequence[Any], timeout: float) -> float:
+async def _run_once(connection: Connection, sql: str, timeout: float) -> float:
     """Run once in a transaction that can neither write nor last, and take the server's own time."""
     transaction = connection.transaction(readonly=True)
     await transaction.start()
     try:
         await connection.execute(f"set local statement_timeout = {max(1, round(timeout * 1000))}")
-        found = await connection.fetchval(
-            f"explain (analyze, timing off, format json) {sql.rstrip().rstrip(';')}", *sample
-        )
+        found = await connection.fetchval(f"explain (analyze, timing off, format json) {sql.rstrip().rstrip(';')}")
     finally:
         await transaction.rollback()
     plan = json.loads(found) if isinstance(found, str) else found

@@ -96,9 +96,13 @@ class WhatIf:
 
     async def _explain(self, query: Query, sample: Sequence[Any] | None) -> Any:
         self.explains += 1
+        return await self._plan_of(await self.call(query, sample))
+
+    async def call(self, query: Query, sample: Sequence[Any] | None) -> str:
+        """The statement that runs a query with these values, or with the open plan if there are none."""
         count = query.parameters
         if not count:
-            return await self._plan_of(query.sql)
+            return query.sql
         mode = "force_generic_plan" if sample is None else "force_custom_plan"
         values = ["null"] * count if sample is None else [literal(value) for value in sample[:count]]
         name = f"backstay_{query.fingerprint}"[:60]
@@ -109,11 +113,9 @@ class WhatIf:
             await self.connection.execute(f"deallocate {quote_identifier(name)}")
             self._prepared.discard(name)
         if name not in self._prepared:
-            await self.connection.execute(
-                f"prepare {quote_identifier(name)} as {query.sql.rstrip().rstrip(';')}"
-            )
+            await self.connection.execute(f"prepare {quote_identifier(name)} as {query.sql.rstrip().rstrip(';')}")
             self._prepared.add(name)
-        return await self._plan_of(f"execute {quote_identifier(name)}({', '.join(values)})")
+        return f"execute {quote_identifier(name)}({', '.join(values)})"
 
     async def _plan_of(self, sql: str) -> Any:
         # fetch() speaks the extended protocol, which takes one statement and no more.

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
+from pkgutil import get_data
 
 
 @cache
 def text(name: str) -> str:
     """The statement in ``<name>.sql``."""
-    return files(__name__).joinpath(f"{name}.sql").read_text(encoding="utf-8")
+    # Not importlib.resources: importing it costs more than everything that is read through it here.
+    data = get_data(__name__, f"{name}.sql")
+    if data is None:
+        raise FileNotFoundError(f"{__name__}/{name}.sql")
+    return data.decode()
