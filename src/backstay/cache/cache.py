@@ -260,8 +260,9 @@ class Cache:
         missing = {key: head for key, head in zip(wanted, seen, strict=True) if values[key] is MISSING}
         together = Together(compute_many, len(missing))
         lifetime = self._defaults.lifetime(ttl, early=0.0)
-        requests = [
-            Request[Any](
+        # Not Request[Any](...): a frozen class with slots cannot take the note that this makes on each object.
+        requests: list[Request[Any]] = [
+            Request(
                 key=key,
                 compute=partial(together.value, key),
                 label=label,
