@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from contextlib import asynccontextmanager
 
 import pytest
 
-from backstay.cache import Busy, Granted, MemoryCache, Reading
+from backstay.cache import Busy, MemoryCache, Reading
 from backstay.clock import ManualClock
 from backstay.testing.cache import CacheBackendSuite
 
 
 class ReturnsInAnyOrder(MemoryCache):
     async def read(self, keys, /, *, since):
-        found = await super().read(sorted(keys), since=since)
-        return found
+        return await super().read(sorted(keys), since=since)
 
 
 class LosesEmptyValues(MemoryCache):
@@ -101,7 +101,7 @@ class EpochStandsStill(MemoryCache):
     async def bump(self, scopes, /):
         before = self._epoch
         await super().bump(scopes)
-        self._log = {scope: before for scope in self._log}
+        self._log = dict.fromkeys(self._log, before)
         self._epoch = before
         return before
 
@@ -114,8 +114,7 @@ class ForgetsTheLog(MemoryCache):
 
 class AlwaysTheWholeLog(MemoryCache):
     async def read(self, keys, /, *, since):
-        found = await super().read(keys, since=0)
-        return found
+        return await super().read(keys, since=0)
 
 
 class SwapsNeighbours(MemoryCache):
@@ -145,12 +144,13 @@ class KeysShareOneLease(MemoryCache):
         if any(held.token != token for held in self._leases.values()):
             return Busy("somebody", 1.0)
         self._leases.pop(key, None)
-        answer = await super().acquire(key, token, epoch=epoch, floor=floor, lease=lease, seen=seen)
-        return answer if isinstance(answer, Granted) else answer
+        return await super().acquire(key, token, epoch=epoch, floor=floor, lease=lease, seen=seen)
 
 
 BROKEN = [
-    cls for cls in list(globals().values()) if isinstance(cls, type) and issubclass(cls, MemoryCache) and cls is not MemoryCache
+    cls
+    for cls in list(globals().values())
+    if isinstance(cls, type) and issubclass(cls, MemoryCache) and cls is not MemoryCache
 ]
 CHECKS = [name for name in dir(CacheBackendSuite) if name.startswith("test_")]
 
@@ -187,7 +187,7 @@ def test_a_sound_backend_is_not():
     assert caught_by(MemoryCache) == []
 
 
-GLUE = '''
+GLUE = """
 from contextlib import asynccontextmanager
 import pytest
 pytest.register_assert_rewrite("backstay.testing.cache")
@@ -198,7 +198,7 @@ class TestMine(CacheBackendSuite):
     @asynccontextmanager
     async def open(self):
         yield MemoryCache()
-'''
+"""
 
 SETTINGS = {
     "asyncio-strict": ["-o", "asyncio_mode=strict"],
@@ -206,6 +206,9 @@ SETTINGS = {
     "no-asyncio-plugin": ["-p", "no:asyncio"],
     "no-anyio-plugin": ["-p", "no:anyio"],
 }
+
+# The tests may run on a checkout that is not installed, by a relative path.
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, map(os.path.abspath, sys.path)))}
 
 
 @pytest.mark.parametrize("options", SETTINGS.values(), ids=SETTINGS)
@@ -216,6 +219,7 @@ def test_a_third_party_runs_it_with_a_few_lines(options, tmp_path):
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", *options, "."],
         cwd=tmp_path,
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         check=False,
@@ -233,6 +237,7 @@ def test_a_third_party_is_shown_what_differs(tmp_path):
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", "."],
         cwd=tmp_path,
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         check=False,
