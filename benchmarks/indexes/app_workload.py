@@ -130,9 +130,7 @@ async def main(server: str, scale: int) -> dict[str, object]:
         "other_values_cost_ratio": round(
             weighted(after_other.costs, other) / weighted(before_other.costs, other), 4
         ),
-        "measured_time_ratio": round(
-            weighted(after_other.seconds, other) / weighted(timed.seconds, other), 4
-        ),
+        "measured_time_ratio": round(weighted(after_other.seconds, other) / weighted(timed.seconds, other), 4),
         "slower_than_1.15": len(slower),
         "explains": plan.explains,
         "advise_seconds": round(seconds, 2),
@@ -145,6 +143,4 @@ async def main(server: str, scale: int) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    print(
-        json.dumps(asyncio.run(main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 100)), indent=2)
-    )
+    print(json.dumps(asyncio.run(main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 100)), indent=2))

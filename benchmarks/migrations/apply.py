@@ -20,9 +20,7 @@ async def floor_apply(url, directory):
     connection = await asyncpg.connect(url)
     await connection.execute("CREATE TABLE history (id text PRIMARY KEY, at timestamptz DEFAULT now())")
     for path in sorted(directory.iterdir()):
-        await connection.execute(
-            f"BEGIN; {path.read_text()} INSERT INTO history VALUES ('{path.stem}'); COMMIT"
-        )
+        await connection.execute(f"BEGIN; {path.read_text()} INSERT INTO history VALUES ('{path.stem}'); COMMIT")
     await connection.close()
 
 

@@ -195,9 +195,7 @@ def main() -> None:
         for name, micros in found["decode"].items():
             print(f"  decode {name:18} {micros:9.2f} us  {micros / floor:6.2f} x bare")
         for name, micros in found["encode"].items():
-            print(
-                f"  encode {name:18} {micros:9.2f} us  {micros / found['encode']['backstay']:6.2f} x backstay"
-            )
+            print(f"  encode {name:18} {micros:9.2f} us  {micros / found['encode']['backstay']:6.2f} x backstay")
     report["revocation"] = found = anyio.run(revocation, rounds)
     print("revocation", {name: round(value, 2) for name, value in found.items()})
     print(json.dumps(report))

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .events import Event, Listener
     from .indexes import Index, IndexPlanner, create_all_indexes
     from .migrations import MigrationRunner, run_pending_migrations
+    from .passwords import PasswordPolicy, hash_password, validate_password, verify_password
     from .secret import Secret
     from .settings import Settings, from_env
     from .tokens import TokenCodec
@@ -67,6 +68,10 @@ _HOMES = {
     "MigrationRunner": ".migrations",
     "run_pending_migrations": ".migrations",
     "TokenCodec": ".tokens",
+    "PasswordPolicy": ".passwords",
+    "hash_password": ".passwords",
+    "validate_password": ".passwords",
+    "verify_password": ".passwords",
     "parse_key": ".cache",
 }
 
@@ -84,6 +89,7 @@ __all__ = [
     "Listener",
     "ManualClock",
     "MigrationRunner",
+    "PasswordPolicy",
     "Secret",
     "Settings",
     "SystemClock",
@@ -93,6 +99,7 @@ __all__ = [
     "create_all_indexes",
     "from_env",
     "get_cached_or_compute",
+    "hash_password",
     "invalidate",
     "invalidate_namespace",
     "invalidate_pattern",
@@ -100,6 +107,8 @@ __all__ = [
     "key_pattern",
     "parse_key",
     "run_pending_migrations",
+    "validate_password",
+    "verify_password",
 ]
 
 

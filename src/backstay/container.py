@@ -15,10 +15,13 @@ from typing import Any, Final, Protocol
 from .ambient import Ambient
 from .cache import Cache, CacheBackend, Defaults, LockBackend, MemoryCache, Transcoder, current_cache
 from .clock import Clock, SystemClock
-from .events import Listener
+from .events import Emitter, Listener
 from .health import Health
+from .migrations import MigrationRunner, open_runners, runner_for
+from .passwords import PasswordHasher, PasswordPolicy, StandardPolicy, ambient_hasher, ambient_policy
 from .settings import Settings, from_env
 from .telemetry.logging import LogListener
+from .tokens import JwtCodec, TokenCodec
 
 
 class _Store(CacheBackend, LockBackend, Protocol):
@@ -30,6 +33,10 @@ class Backstay:
     """Everything that stands behind an application. Made by `open`, or by hand from parts of your own."""
 
     cache: Cache
+    passwords: PasswordPolicy
+    hasher: PasswordHasher
+    tokens: TokenCodec | None = None
+    """What signs and verifies; None unless a key ring is set."""
     migrations: MigrationRunner | None = None
     """What `run_pending_migrations` uses; None unless a database and a directory are set."""
     health: Health
@@ -61,11 +68,24 @@ class Backstay:
         async with AsyncExitStack() as stack:
             cache, backend = await _open_cache(stack, given, ticking, heard)
             stack.enter_context(current_cache.entered(cache))
+            passwords: PasswordPolicy = StandardPolicy(emitter=Emitter(heard))
+            stack.enter_context(ambient_policy.entered(passwords))
+            hasher = await stack.enter_async_context(PasswordHasher(emitter=Emitter(heard)))
+            stack.enter_context(ambient_hasher.entered(hasher))
             migrations = _migration_runner(given, ticking, heard)
             if migrations is not None:
                 stack.enter_context(open_runners.entered(migrations))
             health = Health([CacheProbe(backend)], clock=ticking)
-            kit = cls(cache=cache, migrations=migrations, health=health, clock=ticking, settings=given)
+            kit = cls(
+                cache=cache,
+                passwords=passwords,
+                hasher=hasher,
+                tokens=_token_codec(given, ticking),
+                migrations=migrations,
+                health=health,
+                clock=ticking,
+                settings=given,
+            )
             yield stack.enter_context(current_backstay.entered(kit))
 
     @classmethod
@@ -126,6 +146,14 @@ async def _open_backend(stack: AsyncExitStack, settings: Settings, clock: Clock)
     return await stack.enter_async_context(
         RedisCache.open(settings.redis_url, prefix=cache.prefix, budget=cache.budget)
     )
+
+
+def _token_codec(settings: Settings, clock: Clock) -> TokenCodec | None:
+    if settings.token.keys is None:
+        return None
+    from .tokens.keyfile import load_ring
+
+    return JwtCodec(load_ring(settings.token.keys.reveal(), clock=clock), clock=clock)
 
 
 def _migration_runner(settings: Settings, clock: Clock, listeners: Iterable[Listener]) -> MigrationRunner | None:

@@ -136,7 +136,10 @@ class MalformedHash(PasswordError, ValueError):
 
 
 class UnknownPepper(PasswordError, LookupError):
-    """A stored hash names a pepper key that is not configured: an operator's fault, never "wrong password"."""
+    """A stored hash names a pepper key that is not configured.
+
+    An operator's fault, never "wrong password".
+    """
 
 
 class HasherBusy(PasswordError, TimeoutError):

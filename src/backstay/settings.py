@@ -57,6 +57,20 @@ class MigrationSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TokenSettings:
+    """Access tokens, which can be issued and verified where keys are set."""
+
+    keys: Secret | None = None
+    """The key ring as ``backstay token keygen`` writes it; usually mounted, so ``…_FILE``."""
+    issuer: str = ""
+    """The ``iss`` of our tokens."""
+    audience: str = ""
+    """The ``aud`` that our tokens are for."""
+    store: Secret | None = None
+    """Where sessions and revocations are kept: a redis or a postgresql URL."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that `Backstay.open` needs. Not set means the embedded default, which needs no server."""
 
@@ -66,6 +80,7 @@ class Settings:
     """``postgresql://user:password@host/database``, or ``sqlite:///path``."""
     cache: CacheSettings = field(default_factory=CacheSettings)
     migrations: MigrationSettings = field(default_factory=MigrationSettings)
+    token: TokenSettings = field(default_factory=TokenSettings)
 
 
 def from_env(

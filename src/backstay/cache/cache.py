@@ -260,8 +260,7 @@ class Cache:
         missing = {key: head for key, head in zip(wanted, seen, strict=True) if values[key] is MISSING}
         together = Together(compute_many, len(missing))
         lifetime = self._defaults.lifetime(ttl, early=0.0)
-        # Not Request[Any](...): a frozen class with slots cannot take the note that this makes on each object.
-        requests: list[Request[Any]] = [
+        requests = [
             Request(
                 key=key,
                 compute=partial(together.value, key),

@@ -24,7 +24,7 @@ from backstay.tasks import TaskOwner
 
 from .events import ComputationFailed, Computed, NotStored
 from .far import AWAY, Away
-from .flights import Abandoned, Flight, Rounds
+from .flights import Abandoned, Crowd, Flight, Rounds
 from .freshness import Age, Lifetime
 from .keys import stored_name
 from .leases import LeaseKeeper
@@ -52,6 +52,7 @@ class Filler:
         self._emit = emit
         self._rounds: Rounds[Flight[Any] | Hit | Busy] = Rounds(owner)
         self._flights: dict[str, Flight[Any]] = {}
+        self._crowds: dict[str, Crowd] = {}
         self._lone: dict[str, Flight[Any]] = {}
         self._renewing: set[str] = set()
         self._keeper = LeaseKeeper(shelf.far, owner, clock)
@@ -65,6 +66,16 @@ class Filler:
         `answered` is called once, when it is known who computes it.
         """
         name = request.name
+        crowd = self._crowds.setdefault(name, Crowd())
+        crowd.size += 1
+        try:
+            return await self._settle(request, name, seen, answered)
+        finally:
+            if crowd.leave():
+                del self._crowds[name]
+
+    async def _settle(self, request: Request[T], name: str, seen: bytes, answered: Callable[[], None] | None) -> T:
+        """Ask until there is a value."""
         pause = _FIRST_LOOK
         while not self._owner.closed:
             step = await self._rounds.ask(name, partial(self._step, request, name, seen))
@@ -180,6 +191,7 @@ class Filler:
     def _launch(self, request: Request[Any], name: str, token: str, epoch: int, *, outlives: bool) -> Flight[Any]:
         flight = Flight[Any](request.key, token, outlives=outlives, started=self._clock.monotonic())
         self._flights[token] = flight
+        self._note(name, flight)
         flight.launch(self._owner, lambda _: self._leased(request, name, token, epoch))
         return flight
 
@@ -190,8 +202,15 @@ class Filler:
             flight = Flight[Any](request.key, "", outlives=False, started=now)
             flight.tags = request.label.tags
             self._lone[name] = flight
+            self._note(name, flight)
             flight.launch(self._owner, lambda this: self._unleased(request, name, this))
         return flight
+
+    def _note(self, name: str, flight: Flight[Any]) -> None:
+        """The key's crowd decides how long the flight lives. A renewal in the background has none."""
+        crowd = self._crowds.get(name)
+        if crowd is not None:
+            crowd.flights.append(flight)
 
     async def _leased(self, request: Request[T], name: str, token: str, epoch: int) -> T:
         """Compute under a lease, which is renewed meanwhile, and store under it."""

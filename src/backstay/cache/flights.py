@@ -7,7 +7,7 @@ nobody. When the last caller has gone, the computation is cancelled, unless it w
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import anyio
 
@@ -74,6 +74,11 @@ class Flight(Generic[T]):
         """Wait until it has landed, whichever way, without being aboard."""
         await self._done.wait()
 
+    def end(self) -> None:
+        """Cancel the computation, unless it was asked to go on without callers."""
+        if not self._outlives and not self._done.is_set() and self._scope is not None:
+            self._scope.cancel()
+
     async def join(self) -> T:
         """Wait for the result. Raises what the computation raised, or Abandoned.
 
@@ -84,11 +89,32 @@ class Flight(Generic[T]):
             await self._done.wait()
         finally:
             self.waiters -= 1
-            if not self.waiters and not self._done.is_set() and not self._outlives and self._scope:
-                self._scope.cancel()
         if self._error is not None:
             raise self._error
         return self._value  # type: ignore[return-value]
+
+
+class Crowd:
+    """The callers of one key in this process, and the flights that they set off.
+
+    A flight lives as long as the crowd does, and not as long as its own passengers: when the one caller aboard
+    is cancelled while forty others are still asking for the lease, the computation is theirs.
+    """
+
+    __slots__ = ("flights", "size")
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.flights: list[Flight[Any]] = []
+
+    def leave(self) -> bool:
+        """One caller goes. True if it was the last; then the flights have been ended."""
+        self.size -= 1
+        if self.size:
+            return False
+        for flight in self.flights:
+            flight.end()
+        return True
 
 
 class Rounds(Generic[T]):

@@ -48,9 +48,7 @@ _DSN = click.option(
     required=True,
     help="postgresql://… (or BACKSTAY_DATABASE_URL)",
 )
-_FROM = click.option(
-    "--from", "source", required=True, help="where indexes are declared: package.module[:name]"
-)
+_FROM = click.option("--from", "source", required=True, help="where indexes are declared: package.module[:name]")
 _JSON = click.option("--json", "as_json", is_flag=True, help="print JSON instead of a table")
 _SQL = click.option(
     "--workload", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="statements, one each ;"
@@ -206,8 +204,7 @@ def verify(*, database_url: str, as_json: bool, workload: Path | None, file: Pat
         return
     verification = compare_baselines(_read_baseline(file), now)
     rows = [
-        (t.query, f"{t.cost_before:.0f}", f"{t.cost_after:.0f}", f"{t.ratio:.2f}")
-        for t in verification.timings
+        (t.query, f"{t.cost_before:.0f}", f"{t.cost_after:.0f}", f"{t.ratio:.2f}") for t in verification.timings
     ]
     _show(("query", "cost before", "cost after", "ratio"), rows, as_json=as_json)
     sys.exit(1 if verification.regressions else 0)
@@ -218,9 +215,7 @@ def verify(*, database_url: str, as_json: bool, workload: Path | None, file: Pat
 @_JSON
 @_SQL
 @_FROM
-@click.option(
-    "--baseline", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True
-)
+@click.option("--baseline", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True)
 @click.option("--looks", type=int, default=10, show_default=True)
 @click.option("--interval", type=float, default=60.0, show_default=True, help="seconds between looks")
 def watch(
@@ -257,8 +252,7 @@ def progress(*, database_url: str, as_json: bool, interval: float) -> None:
     async def follow() -> None:
         async for builds in PostgresIndexPlanner.from_dsn(database_url).progress(interval=interval):
             rows = [
-                (b.table, b.index, b.phase, f"{b.fraction:.0%}", "; ".join(map(str, b.blockers)))
-                for b in builds
+                (b.table, b.index, b.phase, f"{b.fraction:.0%}", "; ".join(map(str, b.blockers))) for b in builds
             ]
             _show(("table", "index", "phase", "done", "waits for"), rows, as_json=as_json)
 
@@ -309,9 +303,7 @@ async def _applied(
     advisor = PostgresIndexAdvisor(connect_dsn(url))
     plan = await _advised(url, workload, limits)
     before = await advisor.baseline(plan.workload, run=True)
-    report = await PostgresIndexPlanner.from_dsn(url).ensure(
-        plan.indexes, options=EnsureOptions(strict=False)
-    )
+    report = await PostgresIndexPlanner.from_dsn(url).ensure(plan.indexes, options=EnsureOptions(strict=False))
     rows = [(outcome.index, outcome.action.value) for outcome in report.outcomes]
     if looks:
         async for look in advisor.watch(plan, before, interval=interval, looks=looks):
@@ -378,9 +370,7 @@ def _show_plan(plan: IndexPlan, *, as_json: bool, explain: bool) -> None:
 
 def _show(header: Sequence[str], rows: Sequence[Sequence[str]], *, as_json: bool) -> None:
     if as_json:
-        click.echo(
-            json.dumps([dict(zip(header, row, strict=True)) for row in rows], default=_plain, indent=2)
-        )
+        click.echo(json.dumps([dict(zip(header, row, strict=True)) for row in rows], default=_plain, indent=2))
         return
     from rich.console import Console
     from rich.table import Table
@@ -395,7 +385,5 @@ def _plain(value: object) -> object:
     if isinstance(value, Enum):
         return value.value
     return (
-        dataclasses.asdict(value)
-        if dataclasses.is_dataclass(value) and not isinstance(value, type)
-        else str(value)
+        dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else str(value)
     )

@@ -110,7 +110,7 @@ def _run(work: Awaitable[T]) -> T:
     "directories",
     multiple=True,
     default=["migrations"],
-    envvar="BACKSTAY_MIGRATIONS",
+    envvar="BACKSTAY_MIGRATIONS_DIRECTORY",
     show_default=True,
     help="Where the files are; several as name=path.",
 )
@@ -150,9 +150,7 @@ def new(options: _Options, name: str, python: bool) -> None:
     numbers = [found[1] for entry in directory.iterdir() if (found := re.match(r"(\d+)", entry.name))]
     newest = max(numbers, key=int, default="0000")
     number = (
-        datetime.now(UTC).strftime("%Y%m%d%H%M%S")
-        if len(newest) == 14
-        else f"{int(newest) + 1:0{len(newest)}}"
+        datetime.now(UTC).strftime("%Y%m%d%H%M%S") if len(newest) == 14 else f"{int(newest) + 1:0{len(newest)}}"
     )
     stem = directory / f"{number}_{label}"
     written = (
@@ -191,9 +189,7 @@ def _state(key: str, states: Any, pending: Sequence[str]) -> str:
     if key in pending:
         return "pending"
     return (
-        ("adopted" if states[key].adopted else "applied")
-        if key in states and states[key].applied
-        else "held back"
+        ("adopted" if states[key].adopted else "applied") if key in states and states[key].applied else "held back"
     )
 
 
@@ -283,8 +279,7 @@ def history(options: _Options) -> None:
     """Everything that was ever written down."""
     events = _run(options.runner().history())
     lines = [
-        f"{event.at:%Y-%m-%d %H:%M:%S}  {event.kind:<11} {event.migration}  "
-        f"{event.duration:.3f} s  {event.detail}"
+        f"{event.at:%Y-%m-%d %H:%M:%S}  {event.kind:<11} {event.migration}  {event.duration:.3f} s  {event.detail}"
         for event in events
     ]
     options.show([asdict(event) for event in events], lines)
@@ -305,9 +300,7 @@ def verify(options: _Options) -> None:
 @click.option("--table", required=True)
 @click.option("--key", default="id", show_default=True, help="The primary key.")
 @click.option("--batch", type=click.IntRange(min=1), default=1000, show_default=True)
-@click.option(
-    "--budget", type=float, default=0.2, show_default=True, help="Seconds that one batch should take."
-)
+@click.option("--budget", type=float, default=0.2, show_default=True, help="Seconds that one batch should take.")
 def backfill(options: _Options, *, file: Path, table: str, key: str, batch: int, budget: float) -> None:
     """Run the statement in FILE over TABLE in batches; goes on where the last run stopped."""
     if not options.url:

@@ -178,9 +178,7 @@ class Search:
     async def _merge(self, chosen: frozenset[Candidate]) -> frozenset[Candidate]:
         """Put one wide index in the place of narrow ones, and of whatever saves least if need be."""
         for new in self.pool:
-            held = {
-                old for old in chosen if old.table == new.table and set(old.subjects) <= set(new.subjects)
-            }
+            held = {old for old in chosen if old.table == new.table and set(old.subjects) <= set(new.subjects)}
             if new in chosen or not held:
                 continue
             trial = chosen - held | {new}
@@ -195,8 +193,7 @@ class Search:
     async def _made_room(self, trial: frozenset[Candidate], new: Candidate) -> frozenset[Candidate]:
         """The set without those that save least for their size, until it is within the limits."""
         losses = [
-            (await self._difference(trial - {c}, trial) / c.size_bytes, c.definition, c)
-            for c in trial - {new}
+            (await self._difference(trial - {c}, trial) / c.size_bytes, c.definition, c) for c in trial - {new}
         ]
         for _, _, candidate in sorted(losses, key=lambda loss: loss[:2]):
             if self.limits.allow(trial):

@@ -59,13 +59,9 @@ class Harvest:
     """Accesses of all queries, by the root table that they concern."""
 
     tables: Mapping[tuple[str, str], TableFacts]
-    roots: Mapping[tuple[str, str], tuple[str, str]] = field(
-        default_factory=dict[tuple[str, str], tuple[str, str]]
-    )
+    roots: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict[tuple[str, str], tuple[str, str]])
     has_trigram: bool = False
-    frequency: Counter[tuple[tuple[str, str], str]] = field(
-        default_factory=Counter[tuple[tuple[str, str], str]]
-    )
+    frequency: Counter[tuple[tuple[str, str], str]] = field(default_factory=Counter[tuple[tuple[str, str], str]])
 
     def root(self, access: Access) -> tuple[str, str]:
         """The table that an index is declared on: the top of a partition tree."""
@@ -114,9 +110,7 @@ class _Shapes:
         plain = [term for term in access.terms if not term.branch]
         self.columns = {term.subject: term.is_column for term in access.terms}
         self.columns.update({key.subject: key.is_column for key in (*access.order, *access.group)})
-        self.filters = self._ordered(
-            t.subject for t in plain if t.use in (Use.EQUAL, Use.NULL) and not t.join
-        )
+        self.filters = self._ordered(t.subject for t in plain if t.use in (Use.EQUAL, Use.NULL) and not t.join)
         self.joins = self._ordered(t.subject for t in plain if t.use is Use.EQUAL and t.join)
         self.ranges = list(dict.fromkeys(t.subject for t in plain if t.use is Use.RANGE))
 
@@ -175,9 +169,7 @@ class _Shapes:
         for extreme in extremes:
             yield (extreme,)
 
-    def _with_covering(
-        self, keys: tuple[Key, ...], predicate: tuple[str, float] | None
-    ) -> Iterator[Candidate]:
+    def _with_covering(self, keys: tuple[Key, ...], predicate: tuple[str, float] | None) -> Iterator[Candidate]:
         yield from self._make(keys, (), predicate)
         held = {key.column for key in keys if key.column is not None}
         rest = sorted((self.access.needed & self.facts.columns.keys()) - held)
@@ -212,10 +204,7 @@ class _Shapes:
         included = [self.facts.column(name) for name in include]
         if any(not fact.fixed and fact.width > 600 for fact in facts) and method == "btree":
             return
-        if (
-            any(fact.type in ("json", "jsonb", "xml", "point", "tsvector") for fact in facts)
-            and method == "btree"
-        ):
+        if any(fact.type in ("json", "jsonb", "xml", "point", "tsvector") for fact in facts) and method == "btree":
             return
         sizes = {
             "btree": lambda: btree_bytes(

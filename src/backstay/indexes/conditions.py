@@ -145,9 +145,7 @@ def _comparison(tokens: tuple[Token, ...]) -> int | None:
     return None
 
 
-def _side(
-    source: str, side: tuple[Token, ...], op: str, other: tuple[Token, ...], branch: int
-) -> Iterator[Term]:
+def _side(source: str, side: tuple[Token, ...], op: str, other: tuple[Token, ...], branch: int) -> Iterator[Term]:
     use = _use(op, other)
     if use is None or aliases_in(side) & aliases_in(other):
         return

@@ -204,9 +204,7 @@ class Index:
         if self.nulls_not_distinct:
             parts.append("nulls not distinct")
         if self.options:
-            parts.append(
-                f"with ({', '.join(f'{k} = {_option(v)}' for k, v in sorted(self.options.items()))})"
-            )
+            parts.append(f"with ({', '.join(f'{k} = {_option(v)}' for k, v in sorted(self.options.items()))})")
         if self.where is not None:
             parts.append(f"where ({self.where})")
         return " ".join(parts)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
+from typing import ClassVar
 
 from backstay.events import Event
 
@@ -10,6 +12,8 @@ from backstay.events import Event
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexEvent(Event):
     """The root of the index planner's events: the index and its table."""
+
+    level: ClassVar[int] = logging.INFO
 
     index: str
     table: str
@@ -26,6 +30,8 @@ class IndexBuildStarted(IndexEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexBuildWaiting(IndexEvent):
     """A build waits for other sessions; one event per change of whom it waits for."""
+
+    level: ClassVar[int] = logging.WARNING
 
     pids: tuple[int, ...]
     ours: bool
@@ -63,6 +69,8 @@ class IndexGateClosed(IndexEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexRolledBack(IndexEvent):
     """The watch dropped an index that made a query slower."""
+
+    level: ClassVar[int] = logging.WARNING
 
     fingerprint: str
     ratio: float

@@ -56,6 +56,4 @@ def _choice(fk: ForeignKey, facts: TableFacts, deletes: Mapping[str, float]) -> 
         origin=f"foreign key {fk.name}: each row deleted from {fk.referenced} reads all of {fk.table}",
     )
     gain = sum(deletes.values()) * read_all
-    return Choice(
-        candidate=candidate, gain=gain, penalty=0.0, queries=dict.fromkeys(deletes, (read_all, 8.0))
-    )
+    return Choice(candidate=candidate, gain=gain, penalty=0.0, queries=dict.fromkeys(deletes, (read_all, 8.0)))

@@ -269,13 +269,7 @@ def _unused(facts: HealthInput) -> Iterator[Finding]:
     scans = _total_scans(facts.uses)
     for use in facts.uses:
         index = use.index
-        if (
-            scans[index.oid]
-            or not index.valid
-            or index.unique
-            or index.clustered
-            or index.protected is not None
-        ):
+        if scans[index.oid] or not index.valid or index.unique or index.clustered or index.protected is not None:
             continue
         if any(serves_key(index, *guard) for guard in guards):
             continue
@@ -284,9 +278,7 @@ def _unused(facts: HealthInput) -> Iterator[Finding]:
             f"no scan in {days:.1f} days on {1 + facts.replicas} servers",
             f"{use.inserted + use.updated - use.hot_updated} entries written in that time",
         )
-        yield _drop_finding(
-            index, Trouble.UNUSED, evidence, "nothing read it; a job that runs more rarely might"
-        )
+        yield _drop_finding(index, Trouble.UNUSED, evidence, "nothing read it; a job that runs more rarely might")
 
 
 def _total_scans(uses: Iterable[IndexUse]) -> dict[int, int]:
@@ -360,11 +352,7 @@ def _column_keys(columns: Iterable[str]) -> Iterator[Key]:
 
 def serves_key(index: CatalogIndex, schema: str, table: str, columns: frozenset[str]) -> bool:
     """Whether a look-up by these columns can use the index: they are its leading keys, in any order."""
-    if (
-        (index.schema, index.table) != (schema, table)
-        or not index.valid
-        or index.method not in ("btree", "hash")
-    ):
+    if (index.schema, index.table) != (schema, table) or not index.valid or index.method not in ("btree", "hash"):
         return False
     if index.predicate is not None and not _only_not_null(index.predicate, columns):
         return False

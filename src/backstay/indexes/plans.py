@@ -146,6 +146,4 @@ def _note_order(node: Node, accesses: dict[str, Access], *, limited: bool) -> No
             setattr(access, attribute, tuple(whole))
             access.limited = access.limited or (limited and attribute == "order")
     for child in node.get("Plans", ()):
-        _note_order(
-            child, accesses, limited=limited and node["Node Type"] in ("Limit", "Sort", "Incremental Sort")
-        )
+        _note_order(child, accesses, limited=limited and node["Node Type"] in ("Limit", "Sort", "Incremental Sort"))

@@ -186,9 +186,7 @@ class IndexPlanner(Protocol):
         """
         ...
 
-    async def ensure(
-        self, wanted: Iterable[Index], /, *, options: EnsureOptions | None = None
-    ) -> EnsureReport:
+    async def ensure(self, wanted: Iterable[Index], /, *, options: EnsureOptions | None = None) -> EnsureReport:
         """Make the catalogue contain what is wanted. Idempotent; safe from many workers at once.
 
         Cancellation stops the build under way and removes what it left; a process that is killed leaves at

@@ -68,9 +68,7 @@ def _wall(health: HealthReport) -> Iterator[str]:
 
 def _finding(finding: Finding) -> str:
     name = finding.index or "a missing index"
-    lines = [
-        f'<li class="bad"><b>{escape(finding.trouble.value)}</b>: {escape(name)} on {escape(finding.table)}'
-    ]
+    lines = [f'<li class="bad"><b>{escape(finding.trouble.value)}</b>: {escape(name)} on {escape(finding.table)}']
     lines += [f'<br><span class="soft">{escape(line)}</span>' for line in finding.evidence]
     lines.append(f"<br>{escape(finding.reason)}")
     if finding.remedy:
@@ -137,9 +135,7 @@ def table_svg(
         size = choice.candidate.size_bytes
         lines += _bar(row, choice.candidate.index.effective_name, "new", size * scale, size)
     lines += [
-        _bracket(places[one], places[other])
-        for one, other in joined.items()
-        if one in places and other in places
+        _bracket(places[one], places[other]) for one, other in joined.items() if one in places and other in places
     ]
     return "\n".join([*lines, "</svg>"])
 

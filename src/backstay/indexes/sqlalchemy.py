@@ -46,9 +46,7 @@ def engine_connect(engine: AsyncEngine) -> Connect:
     inside a transaction; both have been seen to hang a start-up for ever.
     """
     if engine.dialect.driver != "asyncpg":
-        raise ConfigError(
-            f"the index planner talks to PostgreSQL through asyncpg, not {engine.dialect.driver}"
-        )
+        raise ConfigError(f"the index planner talks to PostgreSQL through asyncpg, not {engine.dialect.driver}")
 
     @asynccontextmanager
     async def connect() -> AsyncGenerator[Any]:
@@ -68,9 +66,7 @@ def engine_connect(engine: AsyncEngine) -> Connect:
     return connect
 
 
-def planner_for(
-    engine: AsyncEngine, *, clock: Clock | None = None, emitter: Emitter | None = None
-) -> IndexPlanner:
+def planner_for(engine: AsyncEngine, *, clock: Clock | None = None, emitter: Emitter | None = None) -> IndexPlanner:
     """The planner for an engine's database: PostgreSQL over asyncpg, or SQLite over aiosqlite."""
     if engine.dialect.name == "postgresql":
         from .postgres import PostgresIndexPlanner
@@ -81,9 +77,7 @@ def planner_for(
 
         database = engine.url.database
         if not database or database == ":memory:":
-            raise ConfigError(
-                "an in-memory SQLite has one connection; pass SqliteIndexPlanner that connection"
-            )
+            raise ConfigError("an in-memory SQLite has one connection; pass SqliteIndexPlanner that connection")
         return SqliteIndexPlanner(database, clock=clock, emitter=emitter)
     raise ConfigError(f"there is no index planner for {engine.dialect.name}")
 

@@ -83,9 +83,7 @@ class SqliteIndexPlanner:
         async with self._session() as connection:
             return await _diff(connection, tuple(wanted))
 
-    async def ensure(
-        self, wanted: Iterable[Index], /, *, options: EnsureOptions | None = None
-    ) -> EnsureReport:
+    async def ensure(self, wanted: Iterable[Index], /, *, options: EnsureOptions | None = None) -> EnsureReport:
         """Make the file have `wanted`, in one transaction: all of them or none. See `IndexPlanner.ensure`."""
         options = options or EnsureOptions()
         indexes = tuple(wanted)
@@ -107,9 +105,7 @@ class SqliteIndexPlanner:
     def _report(self, outcomes: Sequence[Outcome]) -> EnsureReport:
         for outcome in outcomes:
             self._emit(
-                IndexSettled(
-                    index=outcome.index, table=outcome.table, action=outcome.action.value, seconds=0.0
-                )
+                IndexSettled(index=outcome.index, table=outcome.table, action=outcome.action.value, seconds=0.0)
             )
         return EnsureReport(outcomes=tuple(outcomes))
 
@@ -119,9 +115,7 @@ class SqliteIndexPlanner:
         outcomes = [await _settle(connection, comparison, options) for comparison in diff.comparisons]
         for index in diff.superfluous if options.prune else ():
             await connection.execute(f"drop index {quote_identifier(index.name)}")
-            outcomes.append(
-                Outcome(index=index.name, table=index.table, action=Action.DROPPED, reason=index.ddl)
-            )
+            outcomes.append(Outcome(index=index.name, table=index.table, action=Action.DROPPED, reason=index.ddl))
         return outcomes
 
     async def drop(self, names: Iterable[str], /, *, lock_timeout: float = 5.0) -> tuple[str, ...]:
@@ -180,9 +174,7 @@ async def _begin(connection: aiosqlite.Connection) -> None:
         raise IndexBuildTimeout(f"another writer held the file for too long: {exc}") from exc
 
 
-async def _settle(
-    connection: aiosqlite.Connection, comparison: Comparison, options: EnsureOptions
-) -> Outcome:
+async def _settle(connection: aiosqlite.Connection, comparison: Comparison, options: EnsureOptions) -> Outcome:
     wanted, found = comparison.wanted, comparison.found
     if comparison.satisfied:
         return _outcome(comparison, Action.KEPT)
@@ -212,9 +204,7 @@ def create_sql(index: Index) -> str:
         InvalidIndex: it asks for something that SQLite does not have.
     """
     if index.include or index.method != "btree" or index.options or index.nulls_not_distinct:
-        raise InvalidIndex(
-            f"{index.effective_name}: SQLite has no include, method, options or NULLS DISTINCT"
-        )
+        raise InvalidIndex(f"{index.effective_name}: SQLite has no include, method, options or NULLS DISTINCT")
     if any(key.nulls or key.opclass for key in index.keys):
         raise InvalidIndex(f"{index.effective_name}: SQLite orders no NULLs and has no operator classes")
     unique = "unique " if index.unique else ""
@@ -344,9 +334,7 @@ def _read_key(part: tuple[Token, ...]) -> CatalogKey:
         collation = words[-1].value.casefold()
         del words[-2:]
     column = words[0].value if len(words) == 1 and words[0].is_name else None
-    text = (
-        column.casefold() if column else " ".join(t.value.casefold() if t.is_name else t.text for t in words)
-    )
+    text = column.casefold() if column else " ".join(t.value.casefold() if t.is_name else t.text for t in words)
     # DESC without NULLS FIRST: SQLite puts NULLs first ascending and last descending, a plain mirror.
     return CatalogKey(text=text, column=column, collation=collation, option=3 if option else 0)
 

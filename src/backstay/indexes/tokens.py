@@ -158,6 +158,4 @@ def canonical(text: str) -> str:
     Enough to compare two texts for a server that keeps what it was given (SQLite). PostgreSQL normalises by
     itself and better.
     """
-    return " ".join(
-        token.value if token.kind is Kind.WORD else token.text for token in stripped(tokenize(text))
-    )
+    return " ".join(token.value if token.kind is Kind.WORD else token.text for token in stripped(tokenize(text)))

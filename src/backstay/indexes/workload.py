@@ -52,11 +52,7 @@ class Query:
         """The highest ``$n`` in the statement."""
         try:
             return max(
-                (
-                    int(token.text[1:])
-                    for token in tokenize(self.sql.replace(";", " "))
-                    if token.kind is Kind.PARAM
-                ),
+                (int(token.text[1:]) for token in tokenize(self.sql.replace(";", " ")) if token.kind is Kind.PARAM),
                 default=0,
             )
         except InvalidIndex:
@@ -190,9 +186,7 @@ class WorkloadRecorder:
         with self._lock:
             for seen in self._seen.values():
                 name = fingerprint(seen.sql)
-                query = Query(
-                    sql=seen.sql, calls=seen.calls, seconds=seen.seconds, samples=tuple(seen.samples)
-                )
+                query = Query(sql=seen.sql, calls=seen.calls, seconds=seen.seconds, samples=tuple(seen.samples))
                 before = merged.get(name)
                 if before is not None:
                     query = replace(

@@ -63,9 +63,7 @@ class AlembicSource:
 
     def _step(self, revision: Revision, direction: Direction) -> PythonStep:
         make = (
-            MigrationStep.upgrade_from_script
-            if direction is Direction.UP
-            else MigrationStep.downgrade_from_script
+            MigrationStep.upgrade_from_script if direction is Direction.UP else MigrationStep.downgrade_from_script
         )
         step: RevisionStep = make(self._scripts.revision_map, revision)
 

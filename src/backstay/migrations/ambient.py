@@ -16,9 +16,7 @@ open_runners: Final = Ambient[MigrationRunner](
 """Where an open Backstay registers its runner."""
 
 
-async def run_pending_migrations(
-    target: str | None = None, *, runner: MigrationRunner | None = None
-) -> Report:
+async def run_pending_migrations(target: str | None = None, *, runner: MigrationRunner | None = None) -> Report:
     """Apply every pending migration, in order, exactly once however many replicas call this at once.
 
     Args:

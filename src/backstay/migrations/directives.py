@@ -74,9 +74,7 @@ def _parse(words: str, *, where: str) -> tuple[str, str]:
     if directive == "phase" and value not in tuple(Phase):
         raise InvalidMigration(f"{where}: phase is expand or contract, not {value!r}")
     if directive.endswith("-timeout") and not _DURATION.fullmatch(value):
-        raise InvalidMigration(
-            f"{where}: {directive} takes a duration such as 200ms, 2s or 1min, not {value!r}"
-        )
+        raise InvalidMigration(f"{where}: {directive} takes a duration such as 200ms, 2s or 1min, not {value!r}")
     if directive == "allow" and not all(_allowed(value)):
         raise InvalidMigration(
             f"{where}: allow takes a rule and why it is fine here: allow drop-column: unused since 2.3"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
+from typing import ClassVar
 
 from backstay.events import Event
 
@@ -12,6 +14,8 @@ from .model import Blocker, Direction
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MigrationEvent(Event):
     """The root of this subject's events."""
+
+    level: ClassVar[int] = logging.INFO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +49,8 @@ class StepSucceeded(MigrationEvent):
 class StepFailedEvent(MigrationEvent):
     """It failed; `code` is the server's SQLSTATE where there is one."""
 
+    level: ClassVar[int] = logging.ERROR
+
     migration: str
     direction: Direction
     duration: float
@@ -54,6 +60,8 @@ class StepFailedEvent(MigrationEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepBlocked(MigrationEvent):
     """A step waits, outside the lock queue, for somebody who holds what it needs."""
+
+    level: ClassVar[int] = logging.WARNING
 
     migration: str
     blockers: tuple[Blocker, ...]

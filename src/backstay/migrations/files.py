@@ -56,9 +56,7 @@ class Script:
         try:
             return self.data.removeprefix(_BOM).decode()
         except UnicodeDecodeError as exc:
-            raise InvalidMigration(
-                f"{self.name}: byte {exc.start} is not UTF-8; save the file as UTF-8"
-            ) from exc
+            raise InvalidMigration(f"{self.name}: byte {exc.start} is not UTF-8; save the file as UTF-8") from exc
 
     @cached_property
     def raw_checksum(self) -> str:
@@ -222,19 +220,11 @@ def read_migrations(entries: Iterable[Traversable], *, source: str, where: str) 
         if stem.endswith(".down") or not (_NAME.fullmatch(stem) or _REPEATABLE.fullmatch(stem)):
             continue
         if stem in stems:
-            raise InvalidMigration(
-                f"{where}: {stems[stem]} and {name} are the same migration twice; keep one"
-            )
+            raise InvalidMigration(f"{where}: {stems[stem]} and {name} are the same migration twice; keep one")
         stems[stem] = name
     for name in found:
-        if (
-            name.endswith(".down.sql")
-            and _NAME.fullmatch(name[0])
-            and name.removesuffix(".down.sql") not in stems
-        ):
-            raise InvalidMigration(
-                f"{where}/{name}: a down script without {name.removesuffix('.down.sql')}.sql"
-            )
+        if name.endswith(".down.sql") and _NAME.fullmatch(name[0]) and name.removesuffix(".down.sql") not in stems:
+            raise InvalidMigration(f"{where}/{name}: a down script without {name.removesuffix('.down.sql')}.sql")
     for stem, name in stems.items():
         yield _migration(stem, found[name], found.get(f"{stem}.down.sql"), source=source, where=where)
 

@@ -42,9 +42,7 @@ def _golang(rows: Sequence[Row]) -> tuple[list[str], str | None]:
 
 def _sqlx(rows: Sequence[Row]) -> tuple[list[str], str | None]:
     rows = sorted(rows, key=lambda row: row["version"])
-    return [str(row["version"]) for row in rows], next(
-        (str(r["version"]) for r in rows if not r["success"]), None
-    )
+    return [str(row["version"]) for row in rows], next((str(r["version"]) for r in rows if not r["success"]), None)
 
 
 def _flyway(rows: Sequence[Row]) -> tuple[list[str], str | None]:
@@ -81,9 +79,7 @@ TOOLS: Final = (
         read=_plain("version_num"),
         newest_only=True,
     ),
-    Tool(
-        name="yoyo", table="_yoyo_migration", columns=frozenset({"migration_id"}), read=_plain("migration_id")
-    ),
+    Tool(name="yoyo", table="_yoyo_migration", columns=frozenset({"migration_id"}), read=_plain("migration_id")),
     Tool(
         name="golang-migrate",
         table="schema_migrations",
@@ -105,9 +101,7 @@ TOOLS: Final = (
         columns=frozenset({"installed_rank", "success"}),
         read=_flyway,
     ),
-    Tool(
-        name="goose", table="goose_db_version", columns=frozenset({"version_id", "is_applied"}), read=_goose
-    ),
+    Tool(name="goose", table="goose_db_version", columns=frozenset({"version_id", "is_applied"}), read=_goose),
     Tool(name="django", table="django_migrations", columns=frozenset({"app", "name"}), read=_django),
 )
 

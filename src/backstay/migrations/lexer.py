@@ -54,9 +54,7 @@ class SqlTextError(ValueError):
 
 
 # Possessive quantifiers throughout: a text without its closing quote must fail in linear time.
-_MORE = (
-    r"(?:[ \t\f\v]*+(?:--[^\r\n]*+)?[\r\n](?:\s|--[^\r\n]*+[\r\n])*+'"  # a literal goes on after a line end
-)
+_MORE = r"(?:[ \t\f\v]*+(?:--[^\r\n]*+)?[\r\n](?:\s|--[^\r\n]*+[\r\n])*+'"  # a literal goes on after a line end
 _PLAIN = r"(?:[^']|'')*+'"
 _ESCAPED = r"(?:[^'\\]|''|\\.)*+'"
 _GRAMMAR: Final = rf"""
@@ -136,9 +134,7 @@ def _special(sql: str, group: str, start: int, end: int) -> tuple[Kind, int]:
                 offset=start,
             )
         case _:
-            raise SqlTextError(
-                "a psql variable, which the server does not know; write the value", offset=start
-            )
+            raise SqlTextError("a psql variable, which the server does not know; write the value", offset=start)
 
 
 def _end_of_comment(sql: str, start: int) -> int:

@@ -56,9 +56,7 @@ def lint(
     script = Script(sql.encode(), name=file)
     excuses = {**script.directives.allow, **(allow or {})}
     separate = not script.in_transaction()
-    return list(
-        _judge(script.statements, file=file, allow=excuses, known=known or Known(), separate=separate)
-    )
+    return list(_judge(script.statements, file=file, allow=excuses, known=known or Known(), separate=separate))
 
 
 def lint_migrations(migrations: Iterable[Migration]) -> list[Verdict]:

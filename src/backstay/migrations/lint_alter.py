@@ -123,15 +123,11 @@ class _Action:
                 "adding-serial-column", "numbering every row rewrites the table", column, integer
             )
         elif re.search(r"GENERATED ALWAYS AS \(.*\) STORED", definition):
-            yield self._nullable_first(
-                "adding-generated-column", "computing it rewrites the table", column, kind
-            )
+            yield self._nullable_first("adding-generated-column", "computing it rewrites the table", column, kind)
         elif volatile := _volatile_default(self.tokens[start + 1 :]):
             why = f"{volatile}() differs from row to row, so the table is rewritten"
             default = _default(self.statement, self.tokens[start + 1 :])
-            yield self._nullable_first(
-                "adding-column-with-volatile-default", why, column, kind, default=default
-            )
+            yield self._nullable_first("adding-column-with-volatile-default", why, column, kind, default=default)
         elif "NOT NULL" in definition and "DEFAULT" not in definition:
             why = "it fails as soon as there is a row, and breaks every writer that does not know the column"
             yield self._nullable_first("adding-required-column", why, column, kind)
@@ -158,9 +154,7 @@ class _Action:
         if reference := re.search(r"REFERENCES (.*)", canonical_source(self.tokens)):
             key = quoted(f"{self.bare}_{name}_fkey")
             target = re.split(r" (?i:DEFAULT|NOT NULL|UNIQUE|CHECK|CONSTRAINT)\b", reference[1])[0]
-            constrain = self.alone(
-                f"ADD CONSTRAINT {key} FOREIGN KEY ({column}) REFERENCES {target} NOT VALID"
-            )
+            constrain = self.alone(f"ADD CONSTRAINT {key} FOREIGN KEY ({column}) REFERENCES {target} NOT VALID")
             check = self.alone(f"VALIDATE CONSTRAINT {key}")
             why = "both tables are locked against writers while it is checked"
             yield danger("adding-foreign-key", why, add, constrain, check, separate=True)
@@ -177,18 +171,14 @@ class _Action:
         if not self.known.is_checked(self.table, column):
             check = quoted(f"{self.bare}_{column}_not_null")
             why = "every row is read while nobody else can read or write; check first, without the lock"
-            yield danger(
-                "setting-not-null", why, *_not_null(self.table, quoted(column), check), separate=True
-            )
+            yield danger("setting-not-null", why, *_not_null(self.table, quoted(column), check), separate=True)
 
     def change_type(self, match: re.Match[str]) -> Iterator[Found]:
         column = identifier(self.tokens[2 if self.tokens[1].upper == "COLUMN" else 1])
         at = [token.upper for token in self.tokens].index("TYPE")
         kind = re.split(r"\s+(?i:USING|COLLATE)\b", self.written(at + 1))[0]
         new = quoted(f"{column}_new")
-        why = (
-            "the table is rewritten unless the types are stored alike, and readers that cached a plan break; "
-        )
+        why = "the table is rewritten unless the types are stored alike, and readers that cached a plan break; "
         yield danger(
             "changing-column-type",
             why + "add a column beside it, fill it in batches, and switch over",
@@ -196,10 +186,7 @@ class _Action:
         )
 
     def drop_column(self, match: re.Match[str]) -> Iterator[Found]:
-        why = (
-            "the version that still runs may read it, and its data is gone; stop using it, "
-            "roll out, then drop"
-        )
+        why = "the version that still runs may read it, and its data is gone; stop using it, roll out, then drop"
         yield excused("dropping-column", why, self.alone(self.written()), why="no running version uses it")
 
     def rename(self, match: re.Match[str]) -> Iterator[Found]:
@@ -220,9 +207,7 @@ class _Action:
 
     def drop_not_null(self, match: re.Match[str]) -> Iterator[Found]:
         why = "the version that still runs may not expect NULL here"
-        yield excused(
-            "dropping-not-null", why, self.alone(self.written()), why="every reader copes with NULL"
-        )
+        yield excused("dropping-not-null", why, self.alone(self.written()), why="every reader copes with NULL")
 
     # Constraints -------------------------------------------------------------------------------------------
 
@@ -263,10 +248,7 @@ class _Action:
 
     def validate(self, match: re.Match[str]) -> Iterator[Found]:
         if not self.known.separate and self.known.locked(self.table):
-            why = (
-                "the lock of the statement before is held while every row is read; give each "
-                "its own transaction"
-            )
+            why = "the lock of the statement before is held while every row is read; give each its own transaction"
             yield danger("validating-under-lock", why, self.alone(self.written()), separate=True)
 
     # The rest ----------------------------------------------------------------------------------------------
@@ -383,12 +365,8 @@ def column_style(definition: str) -> Iterator[Found]:
         )
     elif re.match(r"JSON\b", definition):
         yield style("json-type", "json has no equality, so DISTINCT and GROUP BY fail; use jsonb")
-    if re.match(
-        r"(INT|INTEGER|INT4|SMALLINT|INT2|SERIAL|SMALLSERIAL)\b.*(PRIMARY KEY|GENERATED)", definition
-    ):
-        yield style(
-            "small-key", "a key of 32 bits runs out, and widening it later rewrites the table; use bigint"
-        )
+    if re.match(r"(INT|INTEGER|INT4|SMALLINT|INT2|SERIAL|SMALLSERIAL)\b.*(PRIMARY KEY|GENERATED)", definition):
+        yield style("small-key", "a key of 32 bits runs out, and widening it later rewrites the table; use bigint")
 
 
 _BY_PATTERN: Final = (

@@ -39,9 +39,7 @@ def _create_index(statement: Statement, known: Known, text: str) -> Iterator[Fou
     if not concurrently and not known.is_new(table):
         place = statement.words.index("INDEX") + 1
         begin = source(statement, statement.tokens[:place])
-        rest = [
-            t for t in statement.tokens[place:] if t.upper not in ("IF", "EXISTS") or t.kind is not Kind.WORD
-        ]
+        rest = [t for t in statement.tokens[place:] if t.upper not in ("IF", "EXISTS") or t.kind is not Kind.WORD]
         rest = rest[1:] if rest and rest[0].upper == "NOT" else rest
         name = "" if rest[0].upper != "ON" else _index_name(statement) + " "
         why = "nobody can write to the table while the index is built"
@@ -67,18 +65,14 @@ def _drop_index(statement: Statement, known: Known, text: str) -> Iterator[Found
         why = "nobody can read or write the table until all who use it now are done"
         names = re.sub(r"(?i)^IF\s+EXISTS\s+", "", written).split(",")
         guard = "IF EXISTS " if "IF EXISTS" in text else ""
-        yield danger(
-            "dropping-index", why, *(f"DROP INDEX CONCURRENTLY {guard}{name.strip()}" for name in names)
-        )
+        yield danger("dropping-index", why, *(f"DROP INDEX CONCURRENTLY {guard}{name.strip()}" for name in names))
 
 
 def _reindex(statement: Statement, known: Known, text: str) -> Iterator[Found]:
     del known
     if "CONCURRENTLY" not in text:
         words = statement.words
-        at = next(
-            (i for i, w in enumerate(words) if w in ("TABLE", "INDEX", "SCHEMA", "DATABASE", "SYSTEM")), 0
-        )
+        at = next((i for i, w in enumerate(words) if w in ("TABLE", "INDEX", "SCHEMA", "DATABASE", "SYSTEM")), 0)
         target = source(statement, statement.tokens[at + 1 :])
         kind = "DATABASE" if words[at] == "SYSTEM" else words[at]
         why = "nobody can write to the table, or read through the index, while it is rebuilt"
@@ -173,9 +167,7 @@ def _create_table(statement: Statement, known: Known, text: str) -> Iterator[Fou
 def _domain(statement: Statement, known: Known, text: str) -> Iterator[Found]:
     del known
     if text.startswith("CREATE DOMAIN") and re.search(r"\b(CHECK|NOT NULL)\b", text):
-        yield style(
-            "domain-constraint", "changing a domain's constraint later reads every table that uses it"
-        )
+        yield style("domain-constraint", "changing a domain's constraint later reads every table that uses it")
     elif re.search(r"\bADD (CONSTRAINT|CHECK)\b", text) and "NOT VALID" not in text:
         name = re.search(r"(?i)\bADD\s+CONSTRAINT\s+(\S+)", statement.text)
         domain = relation_name(statement.tokens[2:])

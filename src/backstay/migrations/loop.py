@@ -146,9 +146,7 @@ class StepLoop:
             await self._session.run_python(load_step(script, step.direction))
             return
         effort.done = step.resume_after
-        for number, statement in enumerate(
-            script.statements[step.resume_after :], start=step.resume_after + 1
-        ):
+        for number, statement in enumerate(script.statements[step.resume_after :], start=step.resume_after + 1):
             effort.statement = statement
             event = replace(self.event(step, EventKind.STATEMENT), statement=number, digests="")
             if runs_outside_transaction(statement, dialect=self._dialect):

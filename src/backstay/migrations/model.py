@@ -119,11 +119,7 @@ class Step:
     @property
     def script(self) -> Script:
         """What is run: the up or the down script."""
-        return (
-            self.migration.down or self.migration.up
-            if self.direction is Direction.DOWN
-            else self.migration.up
-        )
+        return self.migration.down or self.migration.up if self.direction is Direction.DOWN else self.migration.up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,9 +40,7 @@ def _in_order(source: Source) -> list[Migration]:
     found = sorted(source.load(), key=lambda m: (m.repeatable, m.version, m.id))
     for one, other in itertools.pairwise(found):
         if one.version == other.version and not one.repeatable and not other.repeatable:
-            raise MigrationPlanError(
-                f"two heads: {one.id} and {other.id} have the same number; renumber the newer"
-            )
+            raise MigrationPlanError(f"two heads: {one.id} and {other.id} have the same number; renumber the newer")
     return found
 
 
@@ -168,9 +166,7 @@ def plan_down(
     Raises:
         MigrationPlanError: one of them has no down script, or its file is gone.
     """
-    applied = sorted(
-        (key for key, state in states.items() if state.applied), key=lambda key: -states[key].order
-    )
+    applied = sorted((key for key, state in states.items() if state.applied), key=lambda key: -states[key].order)
     known = {migration.id: migration for migration in migrations}
     chosen = [key for key in applied if key not in known or not known[key].repeatable]
     if target is not None:
@@ -264,9 +260,7 @@ def _unknown(key: str, *, ahead: bool) -> Finding:
     if ahead:
         said = "it is applied and newer than every file here: an older build of the application runs"
         return _finding(Problem.AHEAD, key, said, blocks=False)
-    return _finding(
-        Problem.MISSING, key, "it is applied but its file is not here; restore the file", blocks=True
-    )
+    return _finding(Problem.MISSING, key, "it is applied but its file is not here; restore the file", blocks=True)
 
 
 def _finding(problem: Problem, migration: str, message: str, *, blocks: bool) -> Finding:

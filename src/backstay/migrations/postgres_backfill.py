@@ -89,11 +89,7 @@ class _Run:
         )
         if state is None or state["finished"]:
             return (state["rows_done"] if state else 0), True
-        last = (
-            f"{literal(state['last_key'])}::text::{kind}"
-            if state["last_key"] is not None
-            else f"NULL::{kind}"
-        )
+        last = f"{literal(state['last_key'])}::text::{kind}" if state["last_key"] is not None else f"NULL::{kind}"
         above = f"WHERE {key} > {last}" if state["last_key"] is not None else ""
         bound = await connection.fetchrow(
             f"SELECT (max(k))::text AS last, count(*) AS rows FROM "  # noqa: S608 - quoted, or cast from a literal

@@ -105,12 +105,8 @@ class PostgresSession:
         """Run a statement outside transactions; an index that it leaves invalid is dropped."""
         await self._check_fence()
         index = concurrent_index(statement)
-        if index is None and head(statement, 4).startswith(
-            ("CREATE INDEX CONCURRENTLY", "CREATE UNIQUE INDEX")
-        ):
-            raise Rejected(
-                "an index that is built concurrently needs a name, so that a crash can be cleaned up"
-            )
+        if index is None and head(statement, 4).startswith(("CREATE INDEX CONCURRENTLY", "CREATE UNIQUE INDEX")):
+            raise Rejected("an index that is built concurrently needs a name, so that a crash can be cleaned up")
         if index is not None and await self._is_done(index, resumed=resumed):
             return
         try:
@@ -123,9 +119,7 @@ class PostgresSession:
             await self._drop_invalid(index)
             raise
         if index is not None and index.verb == "CREATE" and not await self._drop_invalid(index):
-            raise Rejected(
-                f"the index {index.name} came out invalid and was dropped; look at the server's log"
-            )
+            raise Rejected(f"the index {index.name} came out invalid and was dropped; look at the server's log")
 
     async def _is_done(self, index: IndexName, *, resumed: bool) -> bool:
         """Clean up what an earlier attempt left; True if that attempt had in fact completed the statement."""
@@ -247,9 +241,7 @@ class StepConnection:
 
     dialect = "postgresql"
 
-    def __init__(
-        self, connection: Connection, *, run_sync: Callable[..., Awaitable[Any]] | None = None
-    ) -> None:
+    def __init__(self, connection: Connection, *, run_sync: Callable[..., Awaitable[Any]] | None = None) -> None:
         self._connection = connection
         self._run_sync = run_sync
 

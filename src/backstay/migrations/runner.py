@@ -237,9 +237,7 @@ class StepRunner:
         )
 
     def _down(self, target: str | None, *, steps: int | None, batch: bool) -> _Planner:
-        return lambda events: plan_down(
-            self.migrations, fold(events), target=target, steps=steps, batch=batch
-        )
+        return lambda events: plan_down(self.migrations, fold(events), target=target, steps=steps, batch=batch)
 
 
 _BLANK: Final = HistoryEvent(migration="", generation=0, direction=Direction.UP, kind=EventKind.STARTED)

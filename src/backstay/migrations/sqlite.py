@@ -56,9 +56,7 @@ class SqliteDatabase:
         for prefix in _URLS:
             path = path.removeprefix(prefix)
         if path in ("", ":memory:") or "mode=memory" in path:
-            raise ConfigError(
-                "migrations need an SQLite file: a database in memory is gone with its connection"
-            )
+            raise ConfigError("migrations need an SQLite file: a database in memory is gone with its connection")
         self._path = path
         self._table = table
         self._clock = clock or SystemClock()
@@ -263,9 +261,7 @@ def _try(lock: sqlite3.Connection) -> bool:
 
 def _read(connection: sqlite3.Connection, table: str) -> tuple[HistoryEvent, ...]:
     try:
-        rows: Iterable[Sequence[Any]] = connection.execute(
-            text("sqlite_history").format(history=quoted(table))
-        )
+        rows: Iterable[Sequence[Any]] = connection.execute(text("sqlite_history").format(history=quoted(table)))
         return tuple(_event(row) for row in rows)
     except sqlite3.OperationalError as exc:
         if "no such table" in str(exc):

@@ -78,9 +78,7 @@ def changes_session(statement: Statement) -> bool:
             "TRANSACTION",
             "CONSTRAINTS",
         )
-    return first in ("SELECT", "PERFORM", "DO") and any(
-        t.text.lower() == "set_config" for t in statement.tokens
-    )
+    return first in ("SELECT", "PERFORM", "DO") and any(t.text.lower() == "set_config" for t in statement.tokens)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,11 +164,7 @@ def locked_relations(statement: Statement) -> tuple[str, ...]:
     if words[0] not in _ALTERS:
         return ()
     found: list[str] = []
-    if (
-        words[0] != "CREATE"
-        and words[1:2]
-        and (set(words[1:3]) & _SKIPPED or words[0] in ("TRUNCATE", "LOCK"))
-    ):
+    if words[0] != "CREATE" and words[1:2] and (set(words[1:3]) & _SKIPPED or words[0] in ("TRUNCATE", "LOCK")):
         start = 1
         while start < len(words) and words[start] in _SKIPPED:
             start += 1
@@ -178,9 +172,7 @@ def locked_relations(statement: Statement) -> tuple[str, ...]:
     for position, word in enumerate(words):
         referenced = word == "REFERENCES"
         indexed = (
-            word == "ON"
-            and words[0] in ("CREATE", "DROP")
-            and {"INDEX", "TRIGGER", "POLICY"} & set(words[:4])
+            word == "ON" and words[0] in ("CREATE", "DROP") and {"INDEX", "TRIGGER", "POLICY"} & set(words[:4])
         )
         if referenced or indexed:
             rest = tokens[position + 1 :]

@@ -1,10 +1,15 @@
-"""What the password package tells its listeners. Counts, durations and codes; never a password, hash or name."""
+"""What the password package tells its listeners.
+
+Counts, durations and codes; never a password, hash or name.
+"""
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
+from typing import ClassVar
 
-from ..events import Event
+from backstay.events import Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +38,8 @@ class HashComputed(PasswordEvent):
 class HashingRefused(PasswordEvent):
     """The hasher shed load."""
 
+    level: ClassVar[int] = logging.WARNING
+
     waiting: int
     reason: str
 
@@ -59,6 +66,8 @@ class BreachLookedUp(PasswordEvent):
 class BreachSourceFailed(PasswordEvent):
     """A breach source did not answer properly; `open` says that the breaker keeps requests from it now."""
 
+    level: ClassVar[int] = logging.WARNING
+
     source: str
     reason: str
     open: bool
@@ -67,6 +76,8 @@ class BreachSourceFailed(PasswordEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptRefused(PasswordEvent):
     """The throttle refused a login attempt before any password was compared. `bucket` says which limit."""
+
+    level: ClassVar[int] = logging.WARNING
 
     bucket: str
     retry_after: float

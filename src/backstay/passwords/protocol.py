@@ -6,13 +6,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ..secret import Secret
+from backstay.secret import Secret
+
 from .verdict import PasswordVerdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class About:
-    """What is known of the user and of the occasion. Everything is optional; the more, the better the check."""
+    """What is known of the user and of the occasion.
+
+    Everything is optional; the more, the better the check.
+    """
 
     username: str | None = field(default=None, repr=False)
     email: str | None = field(default=None, repr=False)
@@ -25,9 +29,7 @@ class About:
     """The current password, at a change, as the user just typed it."""
 
     @classmethod
-    def user(
-        cls, username: str | None = None, email: str | None = None, context: Iterable[str] = ()
-    ) -> About:
+    def user(cls, username: str | None = None, email: str | None = None, context: Iterable[str] = ()) -> About:
         """The usual three."""
         return cls(username=username, email=email, context=tuple(context))
 
@@ -35,8 +37,10 @@ class About:
 class PasswordPolicy(Protocol):
     """Decides whether a password may be set.
 
-    Not promised: that the same password gets the same verdict tomorrow (breach data grows, estimates improve), or
-    that an accepted password is strong. A policy keeps no password and tells none to anybody; what leaves this
+    Not promised: that the same password gets the same verdict tomorrow (breach data grows, estimates
+    improve), or
+    that an accepted password is strong. A policy keeps no password and tells none to anybody; what leaves
+    this
     process, if anything, is said by the implementation.
     """
 

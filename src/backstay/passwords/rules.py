@@ -7,11 +7,12 @@ A rule is a frozen value with a `find` method. A new rule is a class here, a row
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
-from ..errors import ConfigError
+from backstay.errors import ConfigError
+
 from .protocol import About
 from .strength import Estimate, Estimator, fold, known_tokens, short_tokens
 from .verdict import PasswordProblem, PasswordVerdict
@@ -86,11 +87,15 @@ class Contains:
         return f"Contains {names.get(self.kind, 'a special character')}."
 
 
-_IN_CLASS = {
+def _is_special(char: str) -> bool:
+    return not char.isalnum()
+
+
+_IN_CLASS: Mapping[str, Callable[[str], bool]] = {
     "upper": str.isupper,
     "lower": str.islower,
     "digit": str.isdigit,
-    "special": lambda char: not char.isalnum(),
+    "special": _is_special,
 }
 
 
@@ -151,7 +156,10 @@ class Storable:
 
 
 FLOOR: Final = 8.7
-"""log10 guesses of `strong`, `nist` and `asvs`: stops what people make up, keeps what a machine draws at random."""
+"""log10 guesses of `strong`, `nist` and `asvs`.
+
+Stops what people make up, keeps what a machine draws at random.
+"""
 
 CLASSIC_FLOOR: Final = 6.0
 """log10 guesses of `classic`, whose own example ``Strong@Pass1`` would not reach `FLOOR`."""
@@ -201,7 +209,8 @@ class Rules:
     def asvs(cls, level: int, *, minimum: int = 8, context: Iterable[str] = ()) -> Rules:
         """OWASP ASVS 5.0, chapter V6.2, at level 1, 2 or 3.
 
-        The rules are the same at every level; from level 2 on, give `context` (6.2.11) and a breach check to the
+        The rules are the same at every level; from level 2 on, give `context` (6.2.11) and a breach check
+        to the
         policy (6.2.12). The standard asks for 8 characters and strongly recommends 15.
 
         Raises:
@@ -229,9 +238,7 @@ class Rules:
             text=text,
             about=about,
             estimate=estimate,
-            short_tokens=short_tokens(
-                about.username, about.email, *about.names, *about.context, *self.context
-            ),
+            short_tokens=short_tokens(about.username, about.email, *about.names, *about.context, *self.context),
         )
         return PasswordVerdict(
             _unique(self._problems(candidate)), log10_guesses=estimate.log10_guesses, score=estimate.score
@@ -246,7 +253,7 @@ class Rules:
         return "\n".join(lines)
 
     def passwordrules(self) -> str:
-        """The value of the HTML attribute ``passwordrules``, which password managers read when they generate."""
+        """The value of the HTML attribute ``passwordrules``, which password managers obey."""
         parts: list[str] = []
         for rule in self.rules:
             if isinstance(rule, Length):

@@ -21,9 +21,7 @@ class PasswordProblem(str):
     _code: str
     _params: Mapping[str, int]
 
-    def __new__(
-        cls, code: str, params: Mapping[str, int] | None = None, *, locale: str = "en"
-    ) -> PasswordProblem:
+    def __new__(cls, code: str, params: Mapping[str, int] | None = None, *, locale: str = "en") -> PasswordProblem:
         """The problem `code`, worded in `locale` (English where there is no such catalogue)."""
         problem = super().__new__(cls, text_for(code, params or {}, locale))
         problem._code = code

@@ -21,8 +21,7 @@ Maker = Callable[[], MigrationRunner]
 """Makes a runner on one and the same fresh database and the files as they are now."""
 
 _FILES = {
-    "0001_one.sql": "CREATE TABLE one (id integer PRIMARY KEY, note text);\nINSERT INTO "
-    "one VALUES (1, 'a;b');",
+    "0001_one.sql": "CREATE TABLE one (id integer PRIMARY KEY, note text);\nINSERT INTO one VALUES (1, 'a;b');",
     "0001_one.down.sql": "DROP TABLE one;",
     "0002_two.py": (
         "async def up(db):\n"
@@ -110,9 +109,7 @@ async def _runs_everything_once(make: Maker, directory: Path) -> None:
     assert all(outcome.duration > 0 and outcome.attempts >= 1 for outcome in report.outcomes)
     assert not await make().run()
     history = await make().history()
-    assert [(event.migration, event.kind) for event in history] == [
-        (key, EventKind.SUCCEEDED) for key in _ALL
-    ]
+    assert [(event.migration, event.kind) for event in history] == [(key, EventKind.SUCCEEDED) for key in _ALL]
     assert all(event.at is not None and event.checksum and event.duration > 0 for event in history)
     assert await make().validate() == ()
 

@@ -376,9 +376,7 @@ class TokenStoreSuite:
             await store.open_session(session)
             await store.end_user(session.user, keep=session.family)
             found = [e for e in (await store.read(cursor)).entries if e.id == session.user]
-            assert [(e.kind, e.epoch, e.keep, e.keep_epoch) for e in found] == [
-                (Kind.EPOCH, 1, session.family, 0)
-            ]
+            assert [(e.kind, e.epoch, e.keep, e.keep_epoch) for e in found] == [(Kind.EPOCH, 1, session.family, 0)]
             assert found[0].expires_at > self.now() + 60
 
         self._run(check)

@@ -24,9 +24,7 @@ _SLOW_TO_SIGN = ("RS", "PS")
 class StrictVerifier:
     """The core alone: keys and a clock in, a verdict out, no waiting."""
 
-    def __init__(
-        self, keys: KeySource, *, clock: Clock | None = None, cache: VerifiedCache | None = None
-    ) -> None:
+    def __init__(self, keys: KeySource, *, clock: Clock | None = None, cache: VerifiedCache | None = None) -> None:
         self._keys = keys
         self._clock = clock or SystemClock()
         self._memo = checks.HeaderMemo()

@@ -142,9 +142,7 @@ class DpopVerifier:
             TokenStoreUnavailable: whether it was used before cannot be known now.
         """
         now = self._clock.now().timestamp()
-        found = read_proof(
-            proof, method=method, url=url, now=now, access_token=access_token, max_age=self._max_age
-        )
+        found = read_proof(proof, method=method, url=url, now=now, access_token=access_token, max_age=self._max_age)
         if self._nonces is not None and not self._nonces.accepts(found.nonce, now):
             raise InvalidToken(Reason.PROOF)
         # Hashed: what the client chose does not decide how long or how odd a key of the store is.

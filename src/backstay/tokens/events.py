@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import ClassVar
 
 from backstay.errors import TokenReason
 from backstay.events import Event
@@ -37,6 +39,8 @@ class TokenRefreshed(Event):
 class RefreshReused(Event):
     """A refresh token was used by two parties; the session has been revoked. Look at this one."""
 
+    level: ClassVar[int] = logging.WARNING
+
     user: str
     session: str
     presented_generation: int
@@ -49,6 +53,8 @@ class RefreshReused(Event):
 class TokenRefused(Event):
     """A token was not accepted. `fingerprint` is of what was presented."""
 
+    level: ClassVar[int] = logging.INFO
+
     reason: TokenReason
     fingerprint: str
 
@@ -57,12 +63,16 @@ class TokenRefused(Event):
 class SessionRevoked(Event):
     """One session was ended before its time."""
 
+    level: ClassVar[int] = logging.INFO
+
     session: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserRevoked(Event):
     """All sessions of a user were ended, except `kept`."""
+
+    level: ClassVar[int] = logging.INFO
 
     user: str
     sessions: int
@@ -72,6 +82,8 @@ class UserRevoked(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevocationsStale(Event):
     """The local copy of revocations is `age` seconds old: requests ask the store until it recovers."""
+
+    level: ClassVar[int] = logging.ERROR
 
     age: float
 

@@ -67,9 +67,7 @@ def write_ring(path: Path, entries: Iterable[RingKey], /) -> None:
         raise
 
 
-def ring_from_env(
-    name: str, /, *, environ: Mapping[str, str] = os.environ, clock: Clock | None = None
-) -> KeyRing:
+def ring_from_env(name: str, /, *, environ: Mapping[str, str] = os.environ, clock: Clock | None = None) -> KeyRing:
     """The ring in the variable `name`, or in the file that ``name_FILE`` names.
 
     Raises:

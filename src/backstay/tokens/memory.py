@@ -114,9 +114,7 @@ class MemoryTokenStore:
             self._revoke(family, row)
         return self._rotation(row, outcome)
 
-    async def end_session(
-        self, family: str, /, *, user: str | None = None, client_id: str | None = None
-    ) -> bool:
+    async def end_session(self, family: str, /, *, user: str | None = None, client_id: str | None = None) -> bool:
         """Revoke one session."""
         await anyio.lowlevel.checkpoint()
         row = self._rows.get(family)
@@ -154,9 +152,7 @@ class MemoryTokenStore:
         await anyio.lowlevel.checkpoint()
         now = self._now()
         rows = [
-            row
-            for row in self._rows.values()
-            if row.new.user == user and not row.revoked and now < row.idle_end
+            row for row in self._rows.values() if row.new.user == user and not row.revoked and now < row.idle_end
         ]
         rows.sort(key=lambda row: row.created, reverse=True)
         return [_session(row) for row in rows[:1000]]

@@ -110,9 +110,7 @@ class PostgresTokenStore:
             ends_at=row["ends"].timestamp(),
         )
 
-    async def end_session(
-        self, family: str, /, *, user: str | None = None, client_id: str | None = None
-    ) -> bool:
+    async def end_session(self, family: str, /, *, user: str | None = None, client_id: str | None = None) -> bool:
         """Revoke one session."""
         return bool(await self._value("end_session", family, user, client_id, self._horizon))
 

@@ -144,9 +144,7 @@ class SessionStore(Protocol):
         """
         ...
 
-    async def end_session(
-        self, family: str, /, *, user: str | None = None, client_id: str | None = None
-    ) -> bool:
+    async def end_session(self, family: str, /, *, user: str | None = None, client_id: str | None = None) -> bool:
         """Revoke one session, if it is that user's and that client's where they are given.
 
         False if there was no live one.

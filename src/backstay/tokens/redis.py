@@ -106,14 +106,10 @@ class RedisTokenStore:
             ends_at=answer[8] / 1000,
         )
 
-    async def end_session(
-        self, family: str, /, *, user: str | None = None, client_id: str | None = None
-    ) -> bool:
+    async def end_session(self, family: str, /, *, user: str | None = None, client_id: str | None = None) -> bool:
         """Revoke one session."""
         keys = [self._session(family), self._log]
-        return bool(
-            await self._run("end_session", keys, [user or "", client_id or "", self._horizon, family])
-        )
+        return bool(await self._run("end_session", keys, [user or "", client_id or "", self._horizon, family]))
 
     async def end_user(self, user: str, /, *, keep: str | None = None) -> int:
         """Raise the epoch and revoke all sessions but one."""
@@ -131,9 +127,7 @@ class RedisTokenStore:
 
     async def deny(self, token_id: str, /, *, expires_at: float) -> None:
         """Deny one token."""
-        await self._run(
-            "deny", [self._denied(token_id), self._log], [token_id, _ms(expires_at), self._horizon]
-        )
+        await self._run("deny", [self._denied(token_id), self._log], [token_id, _ms(expires_at), self._horizon])
 
     async def read(self, cursor: str, /, *, wait: float = 0.0) -> Batch:
         """Entries after the cursor, from the stream."""

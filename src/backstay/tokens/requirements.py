@@ -153,7 +153,7 @@ def not_(part: Requirement, /) -> Not:
     return Not(part)
 
 
-def met(requirement: Requirement, grants: Grants, *, now: float) -> bool:  # noqa: PLR0911 - one per kind
+def met(requirement: Requirement, grants: Grants, *, now: float) -> bool:
     """Whether the grants meet the requirement at a Unix time."""
     match requirement:
         case Scope(name):
@@ -217,9 +217,7 @@ def _recent(asked: Authenticated, grants: Grants, now: float) -> bool:
     if asked.max_age is None:
         return True
     # A login in the future is no recent one.
-    return (
-        grants.auth_time is not None and 0 <= now - grants.auth_time + 1 <= asked.max_age.total_seconds() + 1
-    )
+    return grants.auth_time is not None and 0 <= now - grants.auth_time + 1 <= asked.max_age.total_seconds() + 1
 
 
 def _strong(asked: Authenticated, grants: Grants) -> bool:

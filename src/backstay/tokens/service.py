@@ -339,9 +339,7 @@ class TokenService:
         if self._events.listening:
             self._events(TokenRefused(reason=reason, fingerprint=fingerprint(token)))
 
-    async def _end_session(
-        self, family: str, *, user: str | None = None, client_id: str | None = None
-    ) -> bool:
+    async def _end_session(self, family: str, *, user: str | None = None, client_id: str | None = None) -> bool:
         ended = await self._store.end_session(family, user=user, client_id=client_id)
         if ended:
             await self._catch_up()

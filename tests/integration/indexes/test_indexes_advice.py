@@ -83,9 +83,7 @@ def advisor(url: str) -> PostgresIndexAdvisor:
 
 
 def bodies(plan: IndexPlan) -> set[str]:
-    return {
-        f"{index.table} {index.body_sql()}".replace('"', "").replace("using ", "") for index in plan.indexes
-    }
+    return {f"{index.table} {index.body_sql()}".replace('"', "").replace("using ", "") for index in plan.indexes}
 
 
 _SETTINGS = "select name, setting from pg_settings where name not like 'hypopg%' order by name"
@@ -135,9 +133,7 @@ async def test_a_workload_within_a_budget(postgres_url: str) -> None:
         built = {index.name: index.size_bytes for index in await PostgresIndexPlanner.from_dsn(url).indexes()}
         for choice in free.chosen:
             real = built[choice.candidate.index.effective_name]
-            if (
-                choice.candidate.index.method == "btree" and real > 1 << 18
-            ):  # below that pages, not entries, decide
+            if choice.candidate.index.method == "btree" and real > 1 << 18:  # below that pages, not entries, decide
                 assert choice.candidate.size_bytes / real == pytest.approx(1.0, abs=0.35), (
                     choice.candidate.definition
                 )

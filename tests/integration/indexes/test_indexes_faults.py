@@ -77,9 +77,7 @@ async def _place(server: str, rows: int = 1000) -> AsyncIterator[Place]:
     async with _database(server) as url:
         connection = await asyncpg.connect(url)
         await connection.execute("create table t (id int primary key, a int, b text)")
-        await connection.execute(
-            f"insert into t select i, i % 100, 'x' || i from generate_series(1, {rows}) i"
-        )
+        await connection.execute(f"insert into t select i, i % 100, 'x' || i from generate_series(1, {rows}) i")
         try:
             yield Place(url, connection)
         finally:
@@ -148,9 +146,7 @@ async def test_a_blocker_that_goes_away_is_outlasted(postgres_url: str) -> None:
     async with _place(postgres_url) as place:
         other = await place.other()
         await other.execute("begin; update t set b = 'y' where id = 1")
-        task = asyncio.create_task(
-            place.planner.ensure([BY_A], options=EnsureOptions(lock_timeout=0.3, retries=5))
-        )
+        task = asyncio.create_task(place.planner.ensure([BY_A], options=EnsureOptions(lock_timeout=0.3, retries=5)))
         await place.until("count(*) > 0 from pg_locks where not granted")
         await asyncio.sleep(0.5)  # let at least one attempt run into its timeout: that is what is tested
         await other.execute("commit")
@@ -190,9 +186,7 @@ async def test_cancellation_leaves_nothing_behind(postgres_url: str) -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         assert [index.name for index in await place.planner.indexes()] == ["t_pkey"]
-        assert not await place.connection.fetchval(
-            "select count(*) from pg_locks where locktype = 'advisory'"
-        )
+        assert not await place.connection.fetchval("select count(*) from pg_locks where locktype = 'advisory'")
         await other.close()
 
 

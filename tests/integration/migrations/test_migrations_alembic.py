@@ -64,9 +64,7 @@ def directory(tmp_path):
         'op.add_column("t", sa.Column("note", sa.Text))',
         'op.drop_column("t", "note")',
     )
-    revision(
-        tmp_path, "ccc3", "'aaa1'", 'op.execute("INSERT INTO t VALUES (1)")', 'op.execute("DELETE FROM t")'
-    )
+    revision(tmp_path, "ccc3", "'aaa1'", 'op.execute("INSERT INTO t VALUES (1)")', 'op.execute("DELETE FROM t")')
     revision(tmp_path, "ddd4", "('bbb2', 'ccc3')", "pass")
     return tmp_path
 

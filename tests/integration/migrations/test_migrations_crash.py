@@ -28,8 +28,7 @@ DATA = {
     for n in (1, 2, 3)
 }
 DDL = {"0001_t.sql": "CREATE TABLE t (id int);"} | {
-    f"{n:04}_c.sql": f"ALTER TABLE t ADD COLUMN c{n} int; CREATE TYPE e{n} AS ENUM ('a');"
-    for n in range(2, 12)
+    f"{n:04}_c.sql": f"ALTER TABLE t ADD COLUMN c{n} int; CREATE TYPE e{n} AS ENUM ('a');" for n in range(2, 12)
 }
 INDEXES = {
     "0001_t.sql": "CREATE TABLE t AS SELECT g AS a, g AS b FROM generate_series(1, 20000) AS g;",

@@ -126,9 +126,7 @@ async def test_a_cancelled_run_leaves_no_lock_and_no_half_step(url, files):
     (files / "0002_slow.sql").write_text("CREATE TABLE u (id int); SELECT pg_sleep(60);")
     connection = await asyncpg.connect(url)
     running = asyncio.ensure_future(runner(url, files).run())
-    sleeping = (
-        "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
-    )
+    sleeping = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
     while not await connection.fetchval(sleeping):
         await asyncio.sleep(0)
     running.cancel()
@@ -221,9 +219,7 @@ async def test_many_runners_through_a_transaction_pooler(url, pooled, files):
     (files / "0002_i.sql").write_text(
         "CREATE INDEX CONCURRENTLY ix ON t (v);\nCREATE INDEX CONCURRENTLY iy ON t (v, id);"
     )
-    (files / "0003_p.py").write_text(
-        "async def up(db):\n    assert await db.fetchval('SELECT $1::int', 7) == 7\n"
-    )
+    (files / "0003_p.py").write_text("async def up(db):\n    assert await db.fetchval('SELECT $1::int', 7) == 7\n")
     await asyncio.wait_for(ready(pooled), 10)
     reports = await asyncio.gather(*[runner(pooled, files, deadline=60).run() for _ in range(8)])
     assert sorted(map(len, reports)) == [0] * 7 + [3]
@@ -231,7 +227,5 @@ async def test_many_runners_through_a_transaction_pooler(url, pooled, files):
     assert done == ["0001_t", "0002_i", "0003_p"]
     connection = await asyncpg.connect(url)
     own = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-    assert (
-        await connection.fetchval(f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND {own}") == 0
-    )
+    assert await connection.fetchval(f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND {own}") == 0
     await connection.close()

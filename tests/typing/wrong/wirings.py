@@ -18,10 +18,13 @@ from backstay import (
 )
 from backstay.cache import Bytes, Defaults, MemoryCache, Patience, Reading, Text, Transcoder
 from backstay.health import Health
+from backstay.passwords import PasswordHasher, StandardPolicy
 
 cache = Cache(MemoryCache())
 clock = SystemClock()
 health = Health()
+policy = StandardPolicy()
+hasher = PasswordHasher()
 settings = Settings()
 
 
@@ -43,7 +46,7 @@ class NaiveClock:
     """Its sleep does not sleep."""
 
     def now(self) -> datetime:
-        return datetime.now()
+        return datetime(2026, 1, 1)
 
     def monotonic(self) -> float:
         return 0.0
@@ -73,13 +76,13 @@ async def with_argument(symbol: str) -> int:
     return len(symbol)
 
 
-Backstay(cache=MemoryCache(), health=health, clock=clock, settings=settings)  # WRONG: a backend is no cache
-Backstay(cache=cache, health=health, clock=NaiveClock(), settings=settings)  # WRONG: a clock whose sleep is sync
-Backstay(cache=cache, health=health, clock=clock)  # WRONG: no settings
-Backstay(cache=cache, health=clock, clock=health, settings=settings)  # WRONG: swapped
-Backstay(cache=cache, health=health, clock=clock, settings={})  # WRONG: a dict is no Settings
+Backstay(cache=MemoryCache(), passwords=policy, hasher=hasher, health=health, clock=clock, settings=settings)  # WRONG: a backend is no cache
+Backstay(cache=cache, passwords=policy, hasher=hasher, health=health, clock=NaiveClock(), settings=settings)  # WRONG: a clock whose sleep is sync
+Backstay(cache=cache, passwords=policy, hasher=hasher, health=health, clock=clock)  # WRONG: no settings
+Backstay(cache=cache, passwords=policy, hasher=hasher, health=clock, clock=health, settings=settings)  # WRONG: swapped
+Backstay(cache=cache, passwords=policy, hasher=hasher, health=health, clock=clock, settings={})  # WRONG: a dict is no Settings
 Backstay(cache, health, clock, settings)  # WRONG: parts go by name
-Backstay(cache=cache, migrations=cache, health=health, clock=clock, settings=settings)  # WRONG: not a runner
+Backstay(cache=cache, passwords=policy, hasher=hasher, migrations=cache, health=health, clock=clock, settings=settings)  # WRONG: not a runner
 Cache(HalfBackend())  # WRONG: five methods are missing
 Cache(SyncBackend())  # WRONG: sync where async is due
 Cache(TextBackend())  # WRONG: text where bytes belong
@@ -104,7 +107,7 @@ async def calls() -> None:
     await get_cached_or_compute("key", number, codec=Bytes())  # WRONG: a number is no bytes
     text: str = await get_cached_or_compute("key", number)  # WRONG: a number is no text
     await get_cached_or_compute("key", number, cache=MemoryCache())  # WRONG: a backend is no cache
-    print(text)
+    text.strip()
 
 
 @cached(key="key:{symbol}")  # WRONG: not async

@@ -1,7 +1,5 @@
 """Keys are injective, can be taken apart again, and nothing in a value breaks out of its place."""
 
-# ruff: noqa: DTZ001 - a naive datetime is a value like any other
-
 import random
 import re
 from datetime import UTC, date, datetime, time, timedelta

@@ -15,9 +15,7 @@ from backstay.indexes.sizes import ColumnFacts, TableFacts
 
 
 def key(text: str, option: int = 0) -> CatalogKey:
-    return CatalogKey(
-        text=text, column=text if text.isidentifier() else None, opclass="int4_ops", option=option
-    )
+    return CatalogKey(text=text, column=text if text.isidentifier() else None, opclass="int4_ops", option=option)
 
 
 def made(name: str, *keys: CatalogKey, oid: int = 0, **values: object) -> CatalogIndex:
@@ -143,9 +141,7 @@ def test_which_index_serves_a_foreign_key(index: CatalogIndex, served: bool) -> 
 
 
 def test_bloat_is_judged_against_a_fresh_build() -> None:
-    table = TableFacts(
-        schema="public", name="t", oid=1, rows=1e6, columns={"a": ColumnFacts(name="a", width=8)}
-    )
+    table = TableFacts(schema="public", name="t", oid=1, rows=1e6, columns={"a": ColumnFacts(name="a", width=8)})
     use = IndexUse(index=made("x", A, size_bytes=60_000_000), scans=1, index_rows=1e6)
     (finding,) = judge(HealthInput(uses=(use,), tables={1: table})).findings
     assert finding.trouble is Trouble.BLOATED
@@ -172,9 +168,7 @@ class _Strict(HTMLParser):
 
 def test_the_page_is_whole_escaped_and_without_scripts() -> None:
     evil = made('<script>alert("x")</script>', A, oid=5, size_bytes=1000)
-    report = judge(
-        HealthInput(uses=(IndexUse(index=evil), IndexUse(index=made("wide", A, B, size_bytes=2000))))
-    )
+    report = judge(HealthInput(uses=(IndexUse(index=evil), IndexUse(index=made("wide", A, B, size_bytes=2000)))))
     page = render(report)
     parser = _Strict()
     parser.feed(page)

@@ -117,14 +117,10 @@ def test_a_ring_without_an_active_key_says_so() -> None:
     with pytest.raises(NotConfiguredError):
         KeyRing([later], clock=clock_at()).signing_key()
     with pytest.raises(KeyRejected):
-        JwtCodec(KeyRing([import_jwk(dict(ES.public_jwk))]), clock=clock_at()).encode_now(
-            claims(), profile=PROFILE
-        )
+        JwtCodec(KeyRing([import_jwk(dict(ES.public_jwk))]), clock=clock_at()).encode_now(claims(), profile=PROFILE)
 
 
-@pytest.mark.parametrize(
-    "alg", ["ES256", "ES384", "ES512", "ES256K", "EdDSA", "Ed448", "RS256", "PS512", "HS512"]
-)
+@pytest.mark.parametrize("alg", ["ES256", "ES384", "ES512", "ES256K", "EdDSA", "Ed448", "RS256", "PS512", "HS512"])
 def test_every_algorithm_signs_verifies_and_survives_a_file(alg: str) -> None:
     key = generate_key(alg, bits=2048)
     again = import_jwk(json.loads(json.dumps(key.private_jwk())))

@@ -62,9 +62,7 @@ class PostgresIndexAdvisor:
     it, rules over the server's plans and statistics take its place, and `IndexPlan.method` says so.
     """
 
-    def __init__(
-        self, connect: Connect, *, clock: Clock | None = None, emitter: Emitter | None = None
-    ) -> None:
+    def __init__(self, connect: Connect, *, clock: Clock | None = None, emitter: Emitter | None = None) -> None:
         """`connect` opens connections, as for `PostgresIndexPlanner`."""
         self._connect = connect
         self._clock = clock or SystemClock()
@@ -86,9 +84,7 @@ class PostgresIndexAdvisor:
         with translated("reading pg_stat_statements"):
             async with self._connect() as connection:
                 if not await has_extension(connection, "pg_stat_statements"):
-                    raise WorkloadError(
-                        "pg_stat_statements is not installed in this database: create extension it"
-                    )
+                    raise WorkloadError("pg_stat_statements is not installed in this database: create extension it")
                 return from_statistics(await connection.fetch(statement("statement_statistics"), limit))
 
     async def recommend(self, workload: Workload, /, *, limits: AdviceLimits | None = None) -> IndexPlan:
@@ -103,9 +99,7 @@ class PostgresIndexAdvisor:
             return await _Advice(workload, queries, survey, what_if, limits).find()
 
     @asynccontextmanager
-    async def _asking(
-        self, queries: dict[str, Query], timeout: float
-    ) -> AsyncGenerator[tuple[WhatIf, Survey]]:
+    async def _asking(self, queries: dict[str, Query], timeout: float) -> AsyncGenerator[tuple[WhatIf, Survey]]:
         with translated("asking for plans"):
             async with self._connect() as connection:
                 await connection.execute("set jit = off")
@@ -143,9 +137,7 @@ class PostgresIndexAdvisor:
                 await self._clock.sleep(interval)
             after = await self.baseline(plan.workload, run=run)
             verification = compare_baselines(before, after)
-            report = await watched(
-                self._connect, plan, verification, after, clock=self._clock, emit=self._emit
-            )
+            report = await watched(self._connect, plan, verification, after, clock=self._clock, emit=self._emit)
             yield report
 
 
@@ -217,9 +209,7 @@ class _Advice:
         picked: frozenset[Candidate] = frozenset[Candidate]().union(*bundles)
         used = picked | self._narrower(picked, pool)
         writes = self._writes()
-        penalties = {
-            c: write_penalty(c, self._survey.tables[c.table], writes.get(c.table, 0.0)) for c in used
-        }
+        penalties = {c: write_penalty(c, self._survey.tables[c.table], writes.get(c.table, 0.0)) for c in used}
         search = Search(
             cache=cache,
             weights=self._weights,
@@ -295,11 +285,7 @@ class _Advice:
         if any(key.column is None or key.opclass for key in candidate.index.keys) or candidate.index.include:
             return False
         for index in self._survey.existing:
-            if (
-                (index.schema, index.table) != candidate.table
-                or not index.valid
-                or index.predicate is not None
-            ):
+            if (index.schema, index.table) != candidate.table or not index.valid or index.predicate is not None:
                 continue
             head = [(key.column, key.desc) for key in index.keys[: len(keys)]]
             if index.method == candidate.index.method == "btree" and head == keys:
@@ -326,9 +312,7 @@ class _Advice:
         """The leading parts of those that were picked: smaller, and shared by more queries."""
         heads = {(c.table, c.subjects[:size]) for c in used for size in range(1, len(c.subjects))}
         return frozenset(
-            c
-            for c in pool
-            if c.index.where is None and not c.index.include and (c.table, c.subjects) in heads
+            c for c in pool if c.index.where is None and not c.index.include and (c.table, c.subjects) in heads
         )
 
     def _writes(self) -> dict[Table, float]:
@@ -341,9 +325,7 @@ class _Advice:
             key = self._survey.roots.get((schema, table), (schema, table))
             writes[key] = writes.get(key, 0.0) + self._queries[name].calls * plan.rows
         for named, facts in self._survey.tables.items():
-            said = self._workload.writes.get(
-                facts.name, self._workload.writes.get(f"{facts.schema}.{facts.name}")
-            )
+            said = self._workload.writes.get(facts.name, self._workload.writes.get(f"{facts.schema}.{facts.name}"))
             if said is not None:
                 writes[named] = writes.get(named, 0.0) + said
         return writes

@@ -119,9 +119,7 @@ class Builder:
         )
         await self.clock.sleep(delay)
 
-    async def _attempt(
-        self, index: Index, schema: str, attempt: int, *, concurrently: bool, only: bool
-    ) -> None:
+    async def _attempt(self, index: Index, schema: str, attempt: int, *, concurrently: bool, only: bool) -> None:
         timeout = self.options.lock_timeout * 2 ** (attempt - 1)
         if not concurrently:
             timeout = min(self.options.lock_timeout, _BLOCKING_LOCK_TIMEOUT)

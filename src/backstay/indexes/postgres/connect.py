@@ -34,9 +34,7 @@ def connect_dsn(dsn: str | Secret) -> Connect:
     @asynccontextmanager
     async def connect() -> AsyncGenerator[Connection]:
         with translated("connecting"):
-            connection = await asyncpg.connect(
-                secret.reveal().replace("postgresql+asyncpg://", "postgresql://", 1)
-            )
+            connection = await asyncpg.connect(secret.reveal().replace("postgresql+asyncpg://", "postgresql://", 1))
         try:
             yield connection
         finally:
@@ -77,6 +75,4 @@ def translated(doing: str) -> Generator[None]:
     except BackstayError:
         raise  # some of them are TimeoutErrors, and so OSErrors
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as exc:
-        raise IndexServerUnavailable(
-            f"PostgreSQL failed while {doing}: {str(exc) or type(exc).__name__}"
-        ) from exc
+        raise IndexServerUnavailable(f"PostgreSQL failed while {doing}: {str(exc) or type(exc).__name__}") from exc

@@ -88,9 +88,7 @@ def _is_about_definition(exc: asyncpg.PostgresError) -> bool:
     return (exc.sqlstate or "")[:2] in ("42", "0A", "22", "54") and exc.sqlstate != "42501"
 
 
-async def _blame(
-    connection: Connection, wanted: Sequence[Index], refused: asyncpg.PostgresError
-) -> InvalidIndex:
+async def _blame(connection: Connection, wanted: Sequence[Index], refused: asyncpg.PostgresError) -> InvalidIndex:
     """The error for the first definition that the server refuses by itself."""
     for index in wanted:
         try:

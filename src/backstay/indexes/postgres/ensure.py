@@ -62,9 +62,7 @@ class EnsureRun:
 
     async def _settle(self, comparison: Comparison) -> None:
         if comparison.satisfied:
-            self._note(
-                comparison.wanted, Action.KEPT, name=comparison.found.name if comparison.found else None
-            )
+            self._note(comparison.wanted, Action.KEPT, name=comparison.found.name if comparison.found else None)
             return
         if not await self._gate_opens(comparison.wanted):
             return
@@ -99,9 +97,7 @@ class EnsureRun:
             if comparison.satisfied:
                 return Action.AWAITED, 1
             if table["partitioned"]:
-                return Action.CREATED, await build_partitioned(
-                    self.builder, wanted, table["oid"], table["schema"]
-                )
+                return Action.CREATED, await build_partitioned(self.builder, wanted, table["oid"], table["schema"])
             return await self._resolve(comparison, table["schema"])
 
     async def _resolve(self, comparison: Comparison, schema: str) -> tuple[Action, int]:
@@ -151,9 +147,7 @@ class EnsureRun:
             try:
                 await self._drop(index)
             except BuildRefused as exc:
-                outcome = Outcome(
-                    index=index.name, table=index.table, action=Action.FAILED, reason=exc.reason
-                )
+                outcome = Outcome(index=index.name, table=index.table, action=Action.FAILED, reason=exc.reason)
             self._keep(outcome)
 
     async def _gate_opens(self, wanted: Index) -> bool:
@@ -169,9 +163,7 @@ class EnsureRun:
             if verdict.open:
                 return True
             if self.clock.monotonic() >= until:
-                self.emit(
-                    IndexGateClosed(index=wanted.effective_name, table=wanted.table, reasons=verdict.reasons)
-                )
+                self.emit(IndexGateClosed(index=wanted.effective_name, table=wanted.table, reasons=verdict.reasons))
                 self._note(wanted, Action.DEFERRED, reason="; ".join(verdict.reasons))
                 return False
             await self.clock.sleep(gate.poll)
@@ -226,9 +218,7 @@ class EnsureRun:
         failed = report.of(Action.FAILED)
         if failed and self.options.strict:
             reasons = "; ".join(f"{outcome.index} on {outcome.table}: {outcome.reason}" for outcome in failed)
-            raise IndexBuildFailed(
-                f"{len(failed)} of {len(report.outcomes)} indexes could not be built: {reasons}"
-            )
+            raise IndexBuildFailed(f"{len(failed)} of {len(report.outcomes)} indexes could not be built: {reasons}")
         return report
 
     def _overdue(self, diff: IndexDiff) -> EnsureReport:

@@ -28,7 +28,7 @@ def quoted(text: str) -> str:
     return "'" + text.replace("\0", "").replace("'", "''") + "'"
 
 
-def _text(value: Any) -> str:  # noqa: PLR0911 - one line for each type
+def _text(value: Any) -> str:
     match value:
         case bool():
             return "true" if value else "false"
@@ -45,9 +45,7 @@ def _text(value: Any) -> str:  # noqa: PLR0911 - one line for each type
         case list() | tuple() | set() | frozenset():
             return _array(list(value))  # pyright: ignore[reportUnknownArgumentType]
         case _:
-            raise WorkloadError(
-                f"a parameter of type {type(value).__name__} cannot be written as an SQL constant"
-            )
+            raise WorkloadError(f"a parameter of type {type(value).__name__} cannot be written as an SQL constant")
 
 
 def _array(values: Sequence[Any]) -> str:

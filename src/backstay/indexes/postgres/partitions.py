@@ -39,9 +39,7 @@ async def build_partitioned(builder: Builder, wanted: Index, table_oid: int, sch
             schema=row["schema_name"],
         )
         if row["is_partitioned"]:
-            attempts = max(
-                attempts, await build_partitioned(builder, child, row["table_oid"], row["schema_name"])
-            )
+            attempts = max(attempts, await build_partitioned(builder, child, row["table_oid"], row["schema_name"]))
         else:
             attempts = max(attempts, await _build_leaf(builder, child))
         await _attach(builder, child, parent)

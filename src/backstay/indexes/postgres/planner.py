@@ -42,9 +42,7 @@ class PostgresIndexPlanner:
     build and its turn among workers belong to one session.
     """
 
-    def __init__(
-        self, connect: Connect, *, clock: Clock | None = None, emitter: Emitter | None = None
-    ) -> None:
+    def __init__(self, connect: Connect, *, clock: Clock | None = None, emitter: Emitter | None = None) -> None:
         """`connect` opens connections; see `from_dsn` and `from_pool` for the usual ones."""
         self._connect = connect
         self._clock = clock or SystemClock()
@@ -84,9 +82,7 @@ class PostgresIndexPlanner:
         async with self._session("comparing indexes") as connection:
             return await read_diff(connection, tuple(wanted))
 
-    async def ensure(
-        self, wanted: Iterable[Index], /, *, options: EnsureOptions | None = None
-    ) -> EnsureReport:
+    async def ensure(self, wanted: Iterable[Index], /, *, options: EnsureOptions | None = None) -> EnsureReport:
         """Make the catalogue contain `wanted`. See `IndexPlanner.ensure`."""
         options = options or EnsureOptions()
         async with self._session("building indexes") as connection:

@@ -64,9 +64,7 @@ async def _run_once(connection: Connection, sql: str, timeout: float) -> float:
     await transaction.start()
     try:
         await connection.execute(f"set local statement_timeout = {max(1, round(timeout * 1000))}")
-        found = await connection.fetchval(
-            f"explain (analyze, timing off, format json) {sql.rstrip().rstrip(';')}"
-        )
+        found = await connection.fetchval(f"explain (analyze, timing off, format json) {sql.rstrip().rstrip(';')}")
     finally:
         await transaction.rollback()
     plan = json.loads(found) if isinstance(found, str) else found

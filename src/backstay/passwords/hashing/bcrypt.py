@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from collections.abc import Callable, Mapping
 
-from ...errors import MalformedHash, MissingExtraError
+from backstay.errors import MalformedHash, MissingExtraError
+
 from .formats import BcryptHash
 
 try:
@@ -20,7 +22,8 @@ _LONGEST = 72
 def matches(secret: bytes, stored: BcryptHash) -> bool:
     """Whether the secret belongs to the hash. Compares in constant time.
 
-    A plain bcrypt hash was made of the first 72 bytes, whatever made it; so those are compared. The full password
+    A plain bcrypt hash was made of the first 72 bytes, whatever made it; so those are compared. The full
+    password
     is what the new hash is made of at this login.
 
     Raises:
@@ -41,7 +44,7 @@ def _hmac_sha256(secret: bytes, stored: BcryptHash) -> bytes:
     return base64.b64encode(hmac.digest(salt, secret, "sha256"))
 
 
-_PREPARE = {
+_PREPARE: Mapping[str, Callable[[bytes, BcryptHash], bytes]] = {
     "none": lambda secret, _: secret,
     "sha256-hex": lambda secret, _: hashlib.sha256(secret).hexdigest().encode(),
     "sha256": lambda secret, _: base64.b64encode(hashlib.sha256(secret).digest()),

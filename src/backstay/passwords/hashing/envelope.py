@@ -13,7 +13,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from ...errors import ConfigError, MalformedHash
+from backstay.errors import ConfigError, MalformedHash
+
 from .formats import MAX_STORED
 
 _FORM = re.compile(

@@ -1,4 +1,4 @@
-"""Reading stored hashes: PHC strings, and those of Django, passlib, werkzeug, and bcrypt. Pure, does no hashing.
+"""Reading stored hashes: PHC strings, and those of Django, passlib, werkzeug, and bcrypt. Pure.
 
 Every reader checks the caps before it returns, so that nothing expensive can be asked for by a string.
 """
@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from ...errors import MalformedHash
+from backstay.errors import MalformedHash
+
 from .profile import CostCaps
 
 MAX_STORED: Final = 1_024
@@ -183,11 +184,11 @@ def _pbkdf2_werkzeug(match: re.Match[str], caps: CostCaps) -> Pbkdf2Hash:
     return _pbkdf2(match["digest"], match["rounds"] or "150000", match["salt"].encode(), expected, caps)
 
 
-def _scrypt(n: int, r: str, p: str, salt: bytes, expected: bytes, caps: CostCaps) -> ScryptHash:
+def _scrypt(n: int, rp: tuple[str, str], salt: bytes, expected: bytes, caps: CostCaps) -> ScryptHash:
     if n < 2 or n & (n - 1):
         raise MalformedHash("a stored scrypt hash has an N that is no power of two")
-    block = _within("scrypt r", _number(r), 1, 64)
-    lanes = _within("scrypt p", _number(p), 1, caps.lanes)
+    block = _within("scrypt r", _number(rp[0]), 1, 64)
+    lanes = _within("scrypt p", _number(rp[1]), 1, caps.lanes)
     _within("scrypt memory", 128 * n * block, 1, caps.memory_bytes)
     _within("scrypt work", 128 * n * block * lanes, 1, caps.scrypt_work_bytes)
     return ScryptHash(n=n, r=block, p=lanes, salt=salt, expected=_some(expected))
@@ -195,19 +196,17 @@ def _scrypt(n: int, r: str, p: str, salt: bytes, expected: bytes, caps: CostCaps
 
 def _scrypt_phc(match: re.Match[str], caps: CostCaps) -> ScryptHash:
     exponent = _within("scrypt ln", _number(match["ln"]), 1, 30)
-    return _scrypt(
-        1 << exponent, match["r"], match["p"], unpadded(match["salt"]), unpadded(match["hash"]), caps
-    )
+    return _scrypt(1 << exponent, (match["r"], match["p"]), unpadded(match["salt"]), unpadded(match["hash"]), caps)
 
 
 def _scrypt_django(match: re.Match[str], caps: CostCaps) -> ScryptHash:
     expected = base64.b64decode(match["hash"], validate=True)
-    return _scrypt(_number(match["n"]), match["r"], match["p"], match["salt"].encode(), expected, caps)
+    return _scrypt(_number(match["n"]), (match["r"], match["p"]), match["salt"].encode(), expected, caps)
 
 
 def _scrypt_werkzeug(match: re.Match[str], caps: CostCaps) -> ScryptHash:
     expected = bytes.fromhex(match["hash"])
-    return _scrypt(_number(match["n"]), match["r"], match["p"], match["salt"].encode(), expected, caps)
+    return _scrypt(_number(match["n"]), (match["r"], match["p"]), match["salt"].encode(), expected, caps)
 
 
 def _digest(match: re.Match[str], caps: CostCaps) -> DigestHash:
@@ -232,9 +231,7 @@ _FORMATS: tuple[tuple[re.Pattern[str], _Reader], ...] = (
         _argon2,
     ),
     (
-        re.compile(
-            r"(?P<django>bcrypt_sha256\$|bcrypt\$)?\$2[aby]\$(?P<cost>\d\d)\$(?P<rest>[./A-Za-z0-9]{53})"
-        ),
+        re.compile(r"(?P<django>bcrypt_sha256\$|bcrypt\$)?\$2[aby]\$(?P<cost>\d\d)\$(?P<rest>[./A-Za-z0-9]{53})"),
         _bcrypt,
     ),
     (
@@ -249,9 +246,7 @@ _FORMATS: tuple[tuple[re.Pattern[str], _Reader], ...] = (
         _pbkdf2_django,
     ),
     (
-        re.compile(
-            rf"\$pbkdf2(?:-(?P<digest>sha\d+))?\$(?P<rounds>\d+)\$(?P<salt>{_AB64})\$(?P<hash>{_AB64})"
-        ),
+        re.compile(rf"\$pbkdf2(?:-(?P<digest>sha\d+))?\$(?P<rounds>\d+)\$(?P<salt>{_AB64})\$(?P<hash>{_AB64})"),
         _pbkdf2_passlib,
     ),
     (
@@ -259,9 +254,7 @@ _FORMATS: tuple[tuple[re.Pattern[str], _Reader], ...] = (
         _pbkdf2_werkzeug,
     ),
     (
-        re.compile(
-            rf"\$scrypt\$ln=(?P<ln>\d+),r=(?P<r>\d+),p=(?P<p>\d+)\$(?P<salt>{_AB64})\$(?P<hash>{_AB64})"
-        ),
+        re.compile(rf"\$scrypt\$ln=(?P<ln>\d+),r=(?P<r>\d+),p=(?P<p>\d+)\$(?P<salt>{_AB64})\$(?P<hash>{_AB64})"),
         _scrypt_phc,
     ),
     (

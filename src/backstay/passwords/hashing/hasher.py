@@ -10,13 +10,14 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final, Self, TypeVar
 
-from ...ambient import Ambient
-from ...errors import ConfigError, MalformedHash, PasswordRejected, UnknownPepper
-from ...events import Emitter
-from ...secret import Secret
-from ..events import HashComputed, HashingRefused, PasswordVerified
+from backstay.ambient import Ambient
+from backstay.errors import ConfigError, MalformedHash, PasswordRejected, UnknownPepper
+from backstay.events import Emitter
+from backstay.passwords.events import HashComputed, HashingRefused, PasswordVerified
+from backstay.secret import Secret
+
 from .envelope import Envelope, checked_key_id, open_envelope
 from .formats import Argon2Hash, BcryptHash, Stored, read
 from .pool import HashingPool
@@ -50,8 +51,10 @@ _WRONG = Verification(ok=False)
 class PasswordHasher:
     """argon2id with a bounded thread pool of its own; one per process is enough.
 
-    Passwords are hashed in Unicode NFC (RFC 8265); a hash that another system made of the text as typed is found
-    too. Wrong passwords, unknown users and unusable hashes cost one hash of the current profile each. A legacy
+    Passwords are hashed in Unicode NFC (RFC 8265); a hash that another system made of the text as typed is
+    found
+    too. Wrong passwords, unknown users and unusable hashes cost one hash of the current profile each. A
+    legacy
     hash that costs more than the profile still shows by its time; wrap or replace such hashes.
 
     Not promised: that memory once holding a password is wiped; CPython cannot do that.
@@ -99,7 +102,7 @@ class PasswordHasher:
         )
         self._pool.workers = min(self._pool.workers, fitting)
 
-    async def __aenter__(self) -> PasswordHasher:
+    async def __aenter__(self) -> Self:
         """Nothing to open; closes when the block ends."""
         return self
 
@@ -125,10 +128,8 @@ class PasswordHasher:
             )
         return await self._run(partial(self._hash, secret), self.profile.memory_bytes)
 
-    async def verify(
-        self, password: str | Secret, stored: str | None, *, rehash: bool = True
-    ) -> Verification:
-        """Whether the password belongs to the stored hash. None, for a user that does not exist, takes as long.
+    async def verify(self, password: str | Secret, stored: str | None, *, rehash: bool = True) -> Verification:
+        """Whether the password belongs to the stored hash. None, for an unknown user, takes as long.
 
         Args:
             password: as typed.
@@ -150,9 +151,7 @@ class PasswordHasher:
         envelope, parsed = self._open(stored)
         work = partial(self._verify, secret, envelope, parsed, rehash=rehash)
         verdict = await self._run(work, max(memory_of(parsed), self.profile.memory_bytes))
-        self._emit(
-            PasswordVerified(ok=verdict.ok, scheme=_scheme(parsed), rehashed=verdict.new_hash is not None)
-        )
+        self._emit(PasswordVerified(ok=verdict.ok, scheme=_scheme(parsed), rehashed=verdict.new_hash is not None))
         return verdict
 
     def needs_rehash(self, stored: str) -> bool:
@@ -163,7 +162,8 @@ class PasswordHasher:
     async def wrap(self, stored: str) -> str:
         """Wrap a legacy hash in argon2id without its password: for all rows at once, before anybody logs in.
 
-        Only PBKDF2, scrypt and plain digests can be wrapped. The wrapped hash is verified like any other and is
+        Only PBKDF2, scrypt and plain digests can be wrapped. The wrapped hash is verified like any other
+        and is
         replaced at the next login.
 
         Raises:
@@ -250,8 +250,7 @@ class PasswordHasher:
             or envelope.key_id != self._current
             or parsed.kind != "argon2id"
             or "$v=19$" not in parsed.encoded
-            or (parsed.memory_kib, parsed.time_cost, parsed.lanes)
-            != (ours.memory_kib, ours.time_cost, ours.lanes)
+            or (parsed.memory_kib, parsed.time_cost, parsed.lanes) != (ours.memory_kib, ours.time_cost, ours.lanes)
             or parsed.salt_bytes < ours.salt_bytes
             or parsed.hash_bytes < ours.hash_bytes
         )
@@ -345,5 +344,8 @@ async def hash_password(password: str | Secret, *, hasher: PasswordHasher | None
 async def verify_password(
     password: str | Secret, stored: str | None, *, hasher: PasswordHasher | None = None
 ) -> Verification:
-    """Verify a password, and get the new hash to store where the old one is outdated; see `PasswordHasher.verify`."""
+    """Verify a password, and get the new hash to store where the old one is outdated.
+
+    See `PasswordHasher.verify`.
+    """
     return await (hasher if hasher is not None else ambient_hasher.get()).verify(password, stored)

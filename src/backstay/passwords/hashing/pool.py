@@ -12,7 +12,7 @@ from typing import Generic, TypeVar, cast
 
 import anyio
 
-from ...errors import HasherBusy
+from backstay.errors import HasherBusy
 
 T = TypeVar("T")
 
@@ -34,9 +34,12 @@ class _Job(Generic[T]):
 class HashingPool:
     """Runs memory-hard work beside the event loop.
 
-    At most ``min(cores, memory_budget // memory)`` jobs run, and never more than `memory_budget` bytes at once;
-    a job larger than the budget runs alone. Jobs start in order of arrival. One pool serves any number of event
-    loops, of asyncio and trio. Not promised: that a running job can be stopped. A cancelled caller goes at once;
+    At most ``min(cores, memory_budget // memory)`` jobs run, and never more than `memory_budget` bytes at
+    once;
+    a job larger than the budget runs alone. Jobs start in order of arrival. One pool serves any number of
+    event
+    loops, of asyncio and trio. Not promised: that a running job can be stopped. A cancelled caller goes at
+    once;
     its thread finishes, and only then is its place free.
     """
 
@@ -70,9 +73,7 @@ class HashingPool:
                 await done.wait()
             if not done.is_set():
                 if self._withdraw(cast("_Job[object]", job)):
-                    raise HasherBusy(
-                        f"no hashing worker was free for {self._deadline:g} s: answer 503, try later"
-                    )
+                    raise HasherBusy(f"no hashing worker was free for {self._deadline:g} s: answer 503, try later")
                 await done.wait()
         finally:
             self._withdraw(cast("_Job[object]", job))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from ...errors import WeakHashProfile
+from backstay.errors import WeakHashProfile
 
 _KIB = 1024
 
@@ -55,7 +55,8 @@ RFC_9106_LOW_MEMORY: Final = Argon2Profile(memory_kib=65_536, time_cost=3, lanes
 class CostCaps:
     """The most that a stored hash may demand. A string beyond it is refused before any work is done.
 
-    Stored hashes may come from an import or a compromised database; `t=4294967295` would hold a core for days.
+    Stored hashes may come from an import or a compromised database; `t=4294967295` would hold a core for
+    days.
     """
 
     memory_bytes: int = 256 * _KIB * _KIB

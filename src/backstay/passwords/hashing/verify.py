@@ -35,9 +35,7 @@ def derive(secret: bytes, stored: Pbkdf2Hash | ScryptHash | DigestHash) -> bytes
     """The digest that this secret has under the salt and the costs of the stored hash."""
     match stored:
         case Pbkdf2Hash():
-            return hashlib.pbkdf2_hmac(
-                stored.digest, secret, stored.salt, stored.iterations, len(stored.expected)
-            )
+            return hashlib.pbkdf2_hmac(stored.digest, secret, stored.salt, stored.iterations, len(stored.expected))
         case ScryptHash():
             memory = 128 * stored.r * (stored.n + stored.p + 2) + 4096
             return hashlib.scrypt(

@@ -1,8 +1,10 @@
 """How many guesses a password survives: the cheapest way to put it together from known pieces.
 
-The model is the one of Wheeler (zxcvbn, USENIX Security 2016): an attacker tries words by rank, common edits of
+The model is the one of Wheeler (zxcvbn, USENIX Security 2016): an attacker tries words by rank, common
+edits of
 them, and joins of pieces. Two things differ. Words are looked up in *canonical forms*, so that hostile l33t
-cannot branch; and what no piece covers is priced by its true alphabet or by letter triples, not at ten guesses a
+cannot branch; and what no piece covers is priced by its true alphabet or by letter triples, not at ten
+guesses a
 character, so that random passwords are not taken for weak ones.
 """
 
@@ -40,7 +42,10 @@ class Estimate:
     log10_guesses: float
     """The decimal logarithm of the guesses a well-informed attacker needs."""
     weakness: str
-    """The kind of the piece that covers most: word, user, keyboard, sequence, repeat, date, year, … or ``random``."""
+    """The kind of the piece that covers most.
+
+    Word, user, keyboard, sequence, repeat, date, year, … or ``random``.
+    """
     coverage: float
     """The share of the password that this piece covers, 0 to 1."""
 
@@ -104,9 +109,7 @@ class Estimator:
             self._add_repeats(pieces, text, tokens, repeats)
         return _cover(pieces, self._random_prices(text))
 
-    def _add_repeats(
-        self, pieces: list[list[Piece]], text: Text, tokens: Mapping[str, float], limit: int
-    ) -> None:
+    def _add_repeats(self, pieces: list[list[Piece]], text: Text, tokens: Mapping[str, float], limit: int) -> None:
         for start, end, width in _repeated(text.folded, limit):
             base = self._cheapest(text.without(range(start, start + width)), tokens, repeats=0)
             price = base.log10_guesses + math.log10((end - start) // width) + 0.2
@@ -117,6 +120,8 @@ class Estimator:
         alphabet = math.log10(_alphabet(text))
         trigrams = self._lexicon.trigrams
         mixed = 1 < text.uppers[-1] < text.letters[-1]
+        # Digits strewn among letters were drawn from the whole alphabet; a run of them was chosen as digits.
+        digit = alphabet if len(_STREWN.findall(text.folded)) > 1 else min(_DIGIT, alphabet)
         prices: list[float] = []
         first = second = 0
         for at, char in enumerate(text.folded):
@@ -127,7 +132,7 @@ class Estimator:
                     price += _CAPITAL
                 first, second = second, code
             else:
-                price = min(_DIGIT, alphabet) if char.isdigit() else alphabet
+                price = digit if char.isdigit() else alphabet
                 first = second = 0
             prices.append(price)
         return prices
@@ -192,6 +197,7 @@ def _period(text: str) -> tuple[str, int]:
     return text[:width], len(text) // width
 
 
+_STREWN = re.compile(r"\d+(?=[a-z])")
 _REPEATED = re.compile(r"(.{2,24}?)\1+", re.DOTALL)
 
 

@@ -22,11 +22,13 @@ jan feb mar apr jun jul aug sep sept oct nov dec
 monday tuesday wednesday thursday friday saturday sunday spring summer autumn winter fall
 januar februar maerz marz april mai juni juli oktober dezember montag dienstag mittwoch donnerstag freitag
 samstag sonntag fruehling fruhling sommer herbst
-enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre lunes martes miercoles
+enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre lunes martes
+miercoles
 jueves viernes sabado domingo primavera verano otono invierno
 janvier fevrier mars avril juin juillet aout septembre octobre novembre decembre lundi mardi mercredi jeudi
 vendredi samedi dimanche printemps ete automne hiver
-gennaio febbraio aprile maggio giugno luglio settembre ottobre dicembre lunedi martedi mercoledi giovedi venerdi
+gennaio febbraio aprile maggio giugno luglio settembre ottobre dicembre lunedi martedi mercoledi giovedi
+venerdi
 domenica estate autunno inverno
 janeiro fevereiro marco abril maio junho julho setembro outubro novembro dezembro segunda terca quarta quinta
 sexta verao outono
@@ -94,6 +96,12 @@ def variants(words: Mapping[str, float]) -> dict[str, float]:
         if len(bare) >= 4:
             found.setdefault(bare, price + _VOWELLESS)
     return found
+
+
+def english() -> dict[str, float]:
+    """The shipped English list alone, with its prices."""
+    data = (resources.files("backstay.passwords.data") / "english.xz").read_bytes()
+    return {word: price for price, words in decode(data) for word in words}
 
 
 def load(languages: Iterable[str] = LANGUAGES, *, extra: Iterable[Path] = ()) -> Lexicon:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -59,12 +60,10 @@ def add_walks(pieces: list[list[Piece]], text: Text) -> None:
         return
     for keys, layout_price in _BOARDS:
         places = [keys.get(char) for char in text.folded]
-        steps = [_step(one, other) for one, other in zip(places, places[1:], strict=False)]
+        steps = [_step(one, other) for one, other in itertools.pairwise(places)]
         for period in (1, 2, 3, 4):
             for start, end in _periodic(steps, period):
-                price = (
-                    _KEYS + layout_price + sum(_step_price(steps[at]) for at in range(start, start + period))
-                )
+                price = _KEYS + layout_price + sum(_step_price(steps[at]) for at in range(start, start + period))
                 price += math.log10(end - start) + min(text.case_price(start, end), 1.0) / 2
                 pieces[start].append((end, price, "keyboard"))
 
@@ -166,9 +165,7 @@ def is_day(four: str) -> bool:
 
 
 def _is_long_date(eight: str) -> bool:
-    return (eight[:2] in {"19", "20"} and is_day(eight[4:])) or (
-        eight[4:6] in {"19", "20"} and is_day(eight[:4])
-    )
+    return (eight[:2] in {"19", "20"} and is_day(eight[4:])) or (eight[4:6] in {"19", "20"} and is_day(eight[:4]))
 
 
 _PAIRS: Mapping[str, float] = {"aa": 0.6, "ab": 0.6, "qq": 0.9, "az": 1.0, "zz": 1.0, "xx": 1.0, "qw": 0.9}

@@ -43,7 +43,10 @@ class Text:
         return Text("".join(self.folded[at] for at in keep), [self.upper[at] for at in keep])
 
     def case_price(self, start: int, end: int) -> float:
-        """What the capitals of a span add: conventional ones little, others by the number of their choices."""
+        """What the capitals of a span add.
+
+        Conventional ones little, others by the number of their choices.
+        """
         capitals = self.uppers[end] - self.uppers[start]
         if not capitals:
             return 0.0
@@ -71,9 +74,7 @@ def _prefix_sums(flags: Sequence[bool]) -> list[int]:
     return sums
 
 
-_CHOICES = [
-    [math.log10(sum(math.comb(n, i) for i in range(1, k + 1)) or 1) for k in range(17)] for n in range(33)
-]
+_CHOICES = [[math.log10(sum(math.comb(n, i) for i in range(1, k + 1)) or 1) for k in range(17)] for n in range(33)]
 
 
 def choices(of: int, at_most: int) -> float:
@@ -171,11 +172,11 @@ def add_ends(pieces: list[list[Piece]], text: Text, lexicon: Lexicon) -> None:
         at += 1
 
 
-def _add_digits(
-    pieces: list[list[Piece]], folded: str, start: int, end: int, tails: Mapping[str, float]
-) -> None:
+def _add_digits(pieces: list[list[Piece]], folded: str, start: int, end: int, tails: Mapping[str, float]) -> None:
     # Only at the end of a run: inside twelve random digits, every pair would be somebody's usual tail.
-    for at in range(max(start, end - 4), end):
+    # And a single digit between letters is no tail either, unless it ends the password.
+    ends = end == len(folded) or not folded[end].isalpha()
+    for at in range(max(start, end - 4), end if ends else end - 1):
         piece = folded[at:end]
         price = tails.get(piece, float(len(piece)))
         if len(piece) == 4 and _FIRST_YEAR <= int(piece) <= _LAST_YEAR:

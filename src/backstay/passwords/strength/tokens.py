@@ -23,7 +23,8 @@ def known_tokens(
 ) -> dict[str, float]:
     """Texts with their prices, from what is known of the user and from words of the service.
 
-    Parts of fewer than four characters are left out: they would be found in passwords by chance. Names are also
+    Parts of fewer than four characters are left out: they would be found in passwords by chance. Names are
+    also
     joined as people join them: first and last in both orders, initial and last.
     """
     found: dict[str, float] = {}

@@ -1,7 +1,8 @@
 """The file format of a ranked word list: small on disk, quick to read, the same bytes for the same input.
 
 An xz stream of UTF-8 lines. ``#12`` opens the band of words whose guesses are about 10^(12/4); the words of a
-band are sorted and front-coded: a line is a count (one character, from ``0`` upwards) of the characters shared
+band are sorted and front-coded: a line is a count (one character, from ``0`` upwards) of the characters
+shared
 with the word before, and the rest.
 """
 
