@@ -166,6 +166,7 @@ def codec_for(spec: Codec[T] | type[T] | None) -> Codec[T]:
 
 _cache_of_typed: dict[Any, Codec[Any]] = {}
 _MOST_TYPES = 1024
+_LOSSY_DEPTH = 8
 
 
 def _typed(spec: Any) -> Codec[Any]:
@@ -197,17 +198,17 @@ def _refuse_lossy(value: Any) -> None:
 
     Looks at the first item of each container on the way down: mixed containers are the caller's to know.
     """
-    sample: Any = value
+    sample = value
     for _ in range(_LOSSY_DEPTH):
-        if isinstance(sample, dict):
-            sample = [next(iter(sample.values()), None)]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-        if not isinstance(sample, list | tuple) or not sample:
-            break
-        sample = sample[0]  # pyright: ignore[reportUnknownVariableType]
+        sample = _first(sample)
     struct = dataclasses.is_dataclass(sample) or isinstance(sample, msgspec.Struct)
     if struct or hasattr(sample, "model_dump_json"):
         kind = type(sample).__qualname__
         raise EncodingError(f"a {kind} would come back from the cache as a dict; say codec={kind} to get it back")
 
 
-_LOSSY_DEPTH: Final = 8
+def _first(value: Any) -> Any:
+    """The first item of a container; anything else, and an empty one, as it is."""
+    if issubclass(value.__class__, dict):
+        return next(iter(value.values()), value)
+    return next(iter(value), value) if issubclass(value.__class__, list | tuple) else value

@@ -368,6 +368,134 @@ class CacheBackendSuite:
 
         self._run(check)
 
+    def test_leases_of_hostile_keys_are_leases_of_their_own(self) -> None:
+        """A lease on one key says nothing about another, and a fill lands under its own."""
+
+        async def check(backend: CacheBackend) -> None:
+            for place, key in enumerate(HOSTILE_KEYS):
+                answer = await backend.acquire(key, f"t-{place}", epoch=0, floor=0, lease=LONG, seen=b"")
+                assert answer == Granted(), key
+            for place, key in enumerate(HOSTILE_KEYS):
+                assert await backend.fill(key, f"t-{place}", b"%d" % place, ttl=LONG), key
+            values = (await backend.read(HOSTILE_KEYS, since=0)).values
+            assert list(values) == [b"%d" % place for place in range(len(HOSTILE_KEYS))]
+
+        self._run(check)
+
+    def test_a_fill_keeps_every_byte_and_its_ttl(self) -> None:
+        """What was filled is as good as what was put."""
+
+        async def check(backend: CacheBackend) -> None:
+            for key, value, ttl in (("a", ALL_BYTES, LONG), ("b", b"", LONG), ("c", b"c", self.tick)):
+                await backend.acquire(key, "t", epoch=0, floor=0, lease=LONG, seen=b"")
+                assert await backend.fill(key, "t", value, ttl=ttl)
+            await self.wait(self.tick * 2)
+            assert list((await backend.read(["a", "b", "c"], since=0)).values) == [ALL_BYTES, b"", None]
+
+        self._run(check)
+
+    def test_what_was_seen_is_told_by_its_first_32_bytes(self) -> None:
+        """No more and no fewer; a short value is its own head, and stays until it is replaced."""
+
+        async def check(backend: CacheBackend) -> None:
+            await backend.put({"a": ALL_BYTES, "b": b"short"}, ttl=LONG)
+            for seen in (b"", ALL_BYTES[:31], ALL_BYTES[:33], b"x" * 32):
+                assert await backend.acquire("a", "t", epoch=0, floor=0, lease=LONG, seen=seen) == Hit(ALL_BYTES)
+            assert not await backend.hold("a", "t", lease=LONG)
+            for key, seen in (("a", ALL_BYTES[:32]), ("b", b"short")):
+                assert await backend.acquire(key, "t", epoch=0, floor=0, lease=LONG, seen=seen) == Granted()
+            assert list((await backend.read(["a", "b"], since=0)).values) == [ALL_BYTES, b"short"]
+
+        self._run(check)
+
+    def test_whose_lease_was_taken_over_can_do_nothing_more(self) -> None:
+        """Neither fill, nor renew, nor end it; and one microsecond is told from the next."""
+
+        async def check(backend: CacheBackend) -> None:
+            epoch = await backend.bump([tag_scope("a")])
+            await backend.acquire("a", "old", epoch=epoch, floor=0, lease=LONG, seen=b"")
+            answer = await backend.acquire("a", "new", epoch=epoch, floor=epoch, lease=LONG, seen=b"")
+            assert isinstance(answer, Busy)
+            assert await backend.hold("a", "old", lease=LONG)  # renewing makes it no younger
+            answer = await backend.acquire("a", "new", epoch=epoch + 1, floor=epoch + 1, lease=LONG, seen=b"")
+            assert answer == Granted()
+            assert not await backend.hold("a", "old", lease=LONG)
+            assert not await backend.hold("a", "old", lease=0)
+            assert not await backend.fill("a", "old", b"old", ttl=LONG)
+            assert await backend.fill("a", "new", b"new", ttl=LONG)
+
+        self._run(check)
+
+    def test_a_lease_can_be_made_shorter(self) -> None:
+        """It lasts from the renewal on, whatever it was before."""
+
+        async def check(backend: CacheBackend) -> None:
+            await backend.acquire("a", "t", epoch=0, floor=0, lease=LONG, seen=b"")
+            assert await backend.hold("a", "t", lease=self.tick)
+            await self.wait(self.tick * 2)
+            assert await backend.acquire("a", "u", epoch=0, floor=0, lease=LONG, seen=b"") == Granted()
+
+        self._run(check)
+
+    def test_a_thousand_keys_are_read_whole_and_in_order(self) -> None:
+        """Also where a key is asked for twice, and by readers that ask at the same time."""
+
+        async def check(backend: CacheBackend) -> None:
+            keys = [f"k{place}" for place in range(1000)]
+            await backend.put({key: key.encode() for key in keys}, ttl=LONG)
+            found: dict[int, list[bytes | None]] = {}
+
+            async def read(start: int) -> None:
+                wanted = [*keys[start : start + 500], keys[start], "absent"]
+                found[start] = list((await backend.read(wanted, since=0)).values)
+
+            async with anyio.create_task_group() as group:
+                for start in (0, 250, 500):
+                    group.start_soon(read, start)
+            for start, values in found.items():
+                assert values == [key.encode() for key in (*keys[start : start + 500], keys[start])] + [None]
+
+        self._run(check)
+
+    def test_hostile_scopes_come_back_letter_by_letter(self) -> None:
+        """Each once, at its epoch, to whoever does not know them and to nobody else."""
+
+        async def check(backend: CacheBackend) -> None:
+            before = (await backend.read([], since=0)).epoch
+            scopes = [f"t{key}"[:256] for key in HOSTILE_KEYS]
+            epoch = await backend.bump(scopes)
+            records = [record for record in (await backend.read([], since=before)).records if record[0] != FLOOR]
+            assert sorted(records) == sorted((scope, epoch) for scope in scopes)
+            assert list((await backend.read([], since=epoch)).records) == []
+
+        self._run(check)
+
+    def test_a_bump_touches_neither_entries_nor_leases(self) -> None:
+        """Readers compare: that is what makes it cost the same for any number of keys."""
+
+        async def check(backend: CacheBackend) -> None:
+            await backend.put({"a": b"1"}, ttl=LONG)
+            await backend.acquire("b", "t", epoch=0, floor=0, lease=LONG, seen=b"")
+            await backend.bump([pattern_scope("*"), FLOOR])
+            assert list((await backend.read(["a"], since=0)).values) == [b"1"]
+            assert await backend.fill("b", "t", b"2", ttl=LONG)
+
+        self._run(check)
+
+    def test_no_record_is_forgotten_in_silence(self) -> None:
+        """After very many scopes, each one's record is still delivered, or lies at or below the floor."""
+
+        async def check(backend: CacheBackend) -> None:
+            epochs: dict[str, int] = {}
+            for start in range(0, 10_000, 500):
+                scopes = [tag_scope(f"{place}") for place in range(start, start + 500)]
+                epochs |= dict.fromkeys(scopes, await backend.bump(scopes))
+            records = dict((await backend.read([], since=0)).records)
+            floor = records.get(FLOOR, 0)
+            assert not [scope for scope, epoch in epochs.items() if max(records.get(scope, 0), floor) < epoch]
+
+        self._run(check)
+
 
 class LockBackendSuite:
     """What every `LockBackend` keeps. Subclass it and say how to open yours."""

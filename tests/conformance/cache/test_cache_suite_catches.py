@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from contextlib import asynccontextmanager
@@ -206,6 +207,9 @@ SETTINGS = {
     "no-anyio-plugin": ["-p", "no:anyio"],
 }
 
+# The tests may run on a checkout that is not installed, by a relative path.
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, map(os.path.abspath, sys.path)))}
+
 
 @pytest.mark.parametrize("options", SETTINGS.values(), ids=SETTINGS)
 def test_a_third_party_runs_it_with_a_few_lines(options, tmp_path):
@@ -215,6 +219,7 @@ def test_a_third_party_runs_it_with_a_few_lines(options, tmp_path):
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", *options, "."],
         cwd=tmp_path,
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         check=False,
@@ -232,6 +237,7 @@ def test_a_third_party_is_shown_what_differs(tmp_path):
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", "."],
         cwd=tmp_path,
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         check=False,
