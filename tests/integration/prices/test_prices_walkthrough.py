@@ -35,8 +35,9 @@ def check(done: subprocess.CompletedProcess[str]) -> None:
     assert summary, done.stdout
     computed, hits, waited = map(int, summary.groups())
     assert computed == 3
-    assert hits + waited == 199 + 3
+    assert hits >= 3
     assert waited > 0
+    assert "98% of 207 look-ups computed nothing" in done.stdout
 
 
 def test_the_walk_on_the_embedded_default():
