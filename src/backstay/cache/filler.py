@@ -90,6 +90,7 @@ class Filler:
                 case Hit():
                     found = self._shelf.judge(request.key, step.value, request.label.codec)
                     if found is not None and self._shelf.age_of(found.envelope) is Age.FRESH:
+                        self._shelf.tally.of(request.key).coalesced += 1
                         return found.value
                     seen = head(step.value)
                 case Busy():

@@ -285,7 +285,8 @@ def _connect(url: str, budget: float, max_connections: int) -> Redis:
             timeout=budget,
             socket_timeout=budget,
             socket_connect_timeout=budget,
-            socket_keepalive=True,
+            # A connection over a unix socket knows no keep-alive, and refuses the option.
+            **({} if url.startswith("unix") else {"socket_keepalive": True}),
             retry=Retry(NoBackoff(), 0),
             retry_on_timeout=False,
             health_check_interval=0,

@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-pytest.register_assert_rewrite("backstay.testing.cache")
+pytest.register_assert_rewrite("backstay.testing.cache", "backstay.testing.locks")
 
 from backstay.cache import MemoryCache  # noqa: E402
 from backstay.cache.redis import RedisCache  # noqa: E402
 from backstay.clock import ManualClock  # noqa: E402
-from backstay.testing.cache import CacheBackendSuite, LockBackendSuite  # noqa: E402
+from backstay.testing.cache import CacheBackendSuite  # noqa: E402
+from backstay.testing.locks import LockBackendSuite  # noqa: E402
 
 
 class OnMemory:

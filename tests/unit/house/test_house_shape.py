@@ -21,7 +21,9 @@ P90, P99 = 25, 60
 HOMELESS = {"utils", "util", "helpers", "common", "base", "manager", "misc"}
 
 # path below backstay/ → (agreed lines, why)
-AGREED_LONG: dict[str, tuple[int, str]] = {}
+AGREED_LONG: dict[str, tuple[int, str]] = {
+    "testing/cache.py": (520, "one Protocol, one list of its promises"),
+}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
