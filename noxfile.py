@@ -23,7 +23,7 @@ nox.options.error_on_external_run = True
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = ("3.11", "3.12", "3.13")
-OLDEST_REDIS = "redis==5.0.1"
+OLDEST_REDIS = "redis==5.2.1"
 TEST_RINGS = ("tests/unit", "tests/conformance", "tests/integration", "tests/typing", "tests/docs")
 
 
