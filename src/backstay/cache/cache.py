@@ -316,8 +316,12 @@ class Cache:
         Items are taken one by one as there is room, so a generator may be endless in memory. An item that
         fails is reported and stops nothing. `on_progress` is called after each item.
         """
+
+        async def ready(item: WarmItem) -> None:
+            await self.get_or_compute(item.key, item.compute, item.ttl, codec=item.codec, tags=item.tags)
+
         return await warm_all(
-            self, items, concurrency=concurrency, rate=rate, clock=self._clock, on_progress=on_progress
+            ready, items, concurrency=concurrency, rate=rate, clock=self._clock, on_progress=on_progress
         )
 
     def lock(self, name: str, *, lease: Ttl = 10.0, wait: Ttl | None = None) -> AbstractAsyncContextManager[Lease]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 import anyio
 
@@ -13,9 +13,6 @@ from backstay.errors import ConfigError
 
 from .freshness import Ttl
 from .request import Compute
-
-if TYPE_CHECKING:
-    from .cache import Cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +37,12 @@ class WarmReport:
     seconds: float = 0.0
 
 
+Ready: TypeAlias = Callable[[WarmItem], Awaitable[object]]
+"""Makes one item ready, and raises what its computation raises."""
+
+
 async def warm_all(
-    cache: Cache,
+    ready: Ready,
     items: Iterable[WarmItem],
     *,
     concurrency: int,
@@ -52,7 +53,7 @@ async def warm_all(
     """Work through the items, `concurrency` at a time and at most `rate` starts per second."""
     if concurrency < 1 or (rate is not None and rate <= 0):
         raise ConfigError("warming wants a concurrency of at least 1 and a rate above 0")
-    work = _Warming(cache, iter(items), rate, clock, on_progress)
+    work = _Warming(ready, iter(items), rate, clock, on_progress)
     async with anyio.create_task_group() as group:
         for _ in range(concurrency):
             group.start_soon(work.run)
@@ -62,14 +63,14 @@ async def warm_all(
 class _Warming:
     def __init__(
         self,
-        cache: Cache,
+        ready: Ready,
         items: Iterator[WarmItem],
         rate: float | None,
         clock: Clock,
         on_progress: Callable[[WarmReport], None] | None,
     ) -> None:
         self.report = WarmReport()
-        self._cache = cache
+        self._ready = ready
         self._items = items
         self._interval = 1.0 / rate if rate else 0.0
         self._clock = clock
@@ -86,7 +87,7 @@ class _Warming:
 
     async def _one(self, item: WarmItem) -> None:
         try:
-            await self._cache.get_or_compute(item.key, item.compute, item.ttl, codec=item.codec, tags=item.tags)
+            await self._ready(item)
         except Exception as exc:  # noqa: BLE001 - an item that fails is reported and stops nothing
             self.report.failed[item.key] = type(exc).__qualname__
         else:

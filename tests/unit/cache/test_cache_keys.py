@@ -1,5 +1,6 @@
 """Keys are injective, can be taken apart again, and nothing in a value breaks out of its place."""
 
+import os
 import random
 import re
 from datetime import UTC, date, datetime, time, timedelta
@@ -101,7 +102,7 @@ def test_of_a_million_keys_no_two_that_differ_meet():
 texts = st.text(st.characters(codec=None), max_size=8)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=1_000_000 if os.environ.get("BACKSTAY_NIGHTLY") else 10_000)
 @given(st.text(min_size=1, max_size=8), st.lists(texts, max_size=4), st.dictionaries(st.sampled_from(NAMES), texts))
 def test_texts_come_back(namespace, parts, params):
     parsed = parse_key(cache_key(namespace, *parts, **params))
