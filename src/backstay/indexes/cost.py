@@ -11,9 +11,8 @@ from .conditions import Use
 from .plans import Access
 from .sizes import TableFacts, depth
 
-# Cost units (1 = one page read in order) for one entry put into an index one level deep. Measured against the
-# planner's own scale an insert into a cached btree is a fraction of a page read; WAL and later vacuuming add
-# to it.
+# Cost units (1 = one page read in order) for one entry put into an index one level deep. A judgement and not a
+# measurement: an insert into a cached btree is a fraction of a page read; WAL and later vacuuming add to it.
 _ENTRY = 0.25
 
 
