@@ -346,7 +346,7 @@ class Cache:
     async def _obtain(self, request: Request[T], found: Decoded[T] | None, seen: bytes) -> T:
         try:
             return await self._filler.obtain(request, seen)
-        except Exception as exc:
+        except Exception as exc:  # whatever the computation raised: a stale value may stand in for it
             usable = (
                 found is not None and request.lifetime.grace > 0 and not self._shelf.invalidated(found.envelope)
             )

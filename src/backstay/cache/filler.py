@@ -244,7 +244,7 @@ class Filler:
         counts = self._shelf.tally.of(request.key)
         try:
             value = await call(request.compute)
-        except Exception:
+        except Exception:  # whatever the computation raises is its callers' business: only counted here
             counts.failed += 1
             raise
         cost = self._clock.monotonic() - began

@@ -230,7 +230,7 @@ def _collection(value: KeyPart, where: str, depth: int) -> str | None:
         case list() | tuple():
             return f"%l({';'.join(inner(item) for item in value)})"
         case set() | frozenset():
-            return f"%s({';'.join(sorted(inner(item) for item in value))})"
+            return f"%s({';'.join(sorted({inner(item) for item in value}))})"
         case dict():
             pairs = sorted((_mapping_name(name, where), inner(item)) for name, item in value.items())
             return f"%m({';'.join(f'{name};{item}' for name, item in pairs)})"

@@ -186,7 +186,7 @@ class PostgresSession:
             raise MigrationUnavailable(f"the connection went away during the step: {exc}") from exc
         except InvalidMigration:
             raise
-        except Exception as exc:
+        except Exception as exc:  # the step is the user's code and may raise anything
             await self._take_back()
             raise Rejected(f"it raised {type(exc).__name__}: {exc}") from exc
 

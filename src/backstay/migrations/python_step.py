@@ -28,7 +28,7 @@ def load_step(script: Script, direction: Direction) -> PythonStep:
         exec(code, module.__dict__)  # noqa: S102 - running the project's own migration files is the purpose
     except SyntaxError as exc:
         raise InvalidMigration(f"{script.name}:{exc.lineno}:{exc.offset}: {exc.msg}") from exc
-    except Exception as exc:
+    except Exception as exc:  # the file is the user's code and may raise anything
         raise InvalidMigration(f"{script.name}: loading it raised {type(exc).__name__}: {exc}") from exc
     # So that a traceback shows the step's own lines, also where the file came out of a package.
     linecache.cache[script.name] = (

@@ -177,7 +177,7 @@ class SqliteSession:
             await step(StepConnection(self._connection))
         except sqlite3.Error as exc:
             raise _refusal(exc) from exc
-        except Exception as exc:
+        except Exception as exc:  # the step is the user's code and may raise anything
             raise Rejected(f"it raised {type(exc).__name__}: {exc}") from exc
 
     async def record(self, *events: HistoryEvent) -> None:

@@ -219,3 +219,7 @@ def test_any_is_any_value_at_its_place():
 def test_parsed_parts_are_tokens():
     assert parse_key("n:a%3Ab:%p%n") == ParsedKey("n", ("a%3Ab", "%n"), ())
     assert parse_key("n:id:1") == ParsedKey("n", (), (("id", "1"),))
+
+
+def test_what_shares_a_key_is_one_member_of_a_set():
+    assert cache_key("ns", {1, "1"}) == cache_key("ns", {"1"}) == "ns:%s(1)"

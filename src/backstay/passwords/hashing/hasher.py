@@ -300,7 +300,7 @@ def _frameless(work: Callable[[], T]) -> T:
     """Run it; an exception leaves without the frames that hold the password."""
     try:
         return work()
-    except Exception as exc:
+    except Exception as exc:  # whatever it is, it leaves as it came, only without frames
         link: BaseException | None = exc
         while link is not None:
             link.__traceback__ = None
