@@ -44,9 +44,7 @@ def test_ci_runs_the_command_of_the_readme_and_only_that():
 def test_the_commands_are_the_same_word_for_word_wherever_they_stand(session):
     command = COMMAND.format(session=session)
     assert command in (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-    for line in (ROOT / "README.md").read_text("utf-8").splitlines():
-        if "pip install nox" in line and f"-s {session}" in line:
-            assert line.strip().startswith(command)
+    assert command in (ROOT / "README.md").read_text("utf-8")
 
 
 def test_actions_are_pinned_and_may_only_read():
