@@ -32,7 +32,7 @@ class Counts:
     doubted: int = 0
     """Stored bytes that were not what the key should hold."""
     invalidated: int = 0
-    """Keys, and scopes that name this namespace, that were invalidated."""
+    """Keys that were invalidated or replaced one by one; scopes are not counted here."""
 
     @property
     def hit_ratio(self) -> float:
