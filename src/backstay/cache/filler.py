@@ -158,6 +158,9 @@ class Filler:
         if not isinstance(answer, Granted):
             return False
         renewed = self._shelf.rewrite(envelope, lifetime.ttl)
+        if renewed is None:
+            await self._shelf.far.hold(name, token, lease=0.0)
+            return False
         return await self._shelf.far.fill(name, token, renewed, ttl=lifetime.ttl) is True
 
     def forget_lone(self, concerns: Callable[[Flight[Any]], bool]) -> None:

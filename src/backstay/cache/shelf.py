@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 from backstay.clock import Clock
 from backstay.events import Emitter
 
 from .codecs import Codec
-from .envelope import HEAD_BYTES, Doubt, Envelope, pack, unpack
+from .envelope import HEAD_BYTES, Doubt, Envelope, unpack
 from .events import Doubted
 from .far import AWAY, FarTier
 from .freshness import Age, age
@@ -34,7 +33,7 @@ class Shelf:
 
     def now_ms(self) -> float:
         """Milliseconds since 1970 by the wall clock: what envelopes are measured against."""
-        return self._clock.now().timestamp() * 1000.0
+        return self._clock.timestamp() * 1000.0
 
     async def find(self, key: str, codec: Codec[T]) -> tuple[Decoded[T] | None, bytes]:
         """The entry if there is one that may be served or renewed, and the first bytes of what was seen."""
@@ -105,10 +104,9 @@ class Shelf:
         )
         return self._transcoder.write(key, value, label.codec, times, label.tags, sensitive=label.sensitive)
 
-    def rewrite(self, envelope: Envelope, ttl: float) -> bytes:
+    def rewrite(self, envelope: Envelope, ttl: float) -> bytes | None:
         """The same entry with a new ttl from now on. Its epoch stays: what kills it later still does."""
-        until = int(self.now_ms() + ttl * 1000.0)
-        return pack(replace(envelope, fresh_until=until, dead_after=until))
+        return self._transcoder.rewrite(envelope, int(self.now_ms() + ttl * 1000.0))
 
     async def put(self, entries: Mapping[str, bytes | None], ttl: float = 0.0) -> bool:
         """Store or remove by key. False: not done, owed."""
