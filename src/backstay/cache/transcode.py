@@ -35,6 +35,8 @@ class Decoded(NamedTuple, Generic[T]):
     value: T
     envelope: Envelope
     raw: bytes
+    payload: bytes
+    """What the codec was given: opened and decompressed."""
 
 
 class Transcoder:
@@ -96,13 +98,15 @@ class Transcoder:
         """The value in the envelope, or why it cannot be had. Never raises for bytes."""
         if envelope.codec != codec.number:
             return Doubt.CODEC
-        payload = self._open(envelope)
+        # The normal case needs no call: nothing is sealed, and nothing should be.
+        plain = self._encryptor is None and not envelope.flags & _SEALED
+        payload = envelope.payload if plain else self._open(envelope)
         if payload is None:
             return Doubt.UNSEALABLE
         try:
             if envelope.flags & _COMPRESSED:
                 payload = self._compressor.decompress(payload, self._max_value_bytes)
-            return Decoded(codec.decode(payload), envelope, raw)
+            return Decoded(codec.decode(payload), envelope, raw, payload)
         except Exception:  # noqa: BLE001 - an application's codec may raise anything; doubt is a miss
             return Doubt.UNDECODABLE
 
