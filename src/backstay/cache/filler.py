@@ -241,7 +241,7 @@ class Filler:
         now = self._clock.monotonic()
         flight = self._lone.get(name) if request.plan.local else None
         if flight is None or flight.done or now - flight.started > LONE_BOUND:
-            flight: Flight[Any] = Flight(request.key, "", outlives=request.plan.outlives, started=now)
+            flight = Flight(request.key, "", outlives=request.plan.outlives, started=now)
             flight.tags = request.plan.label.tags
             if request.plan.local:
                 self._lone[name] = flight

@@ -23,7 +23,7 @@ _OVERHEAD: Final = 400  # bytes of an entry beside its value: object, dict slot,
 class LocalEntry:
     """One kept value."""
 
-    __slots__ = ("checked", "codec", "counts", "epoch", "key", "size", "tags", "until", "uses", "value")
+    __slots__ = ("checked", "codec", "counts", "epoch", "key", "plain", "size", "tags", "until", "uses", "value")
 
     def __init__(
         self,
@@ -37,6 +37,7 @@ class LocalEntry:
         tags: tuple[str, ...],
         codec: Any = None,
         counts: Any = None,
+        plain: bool = True,
     ) -> None:
         self.key = key
         self.value = value
@@ -50,6 +51,8 @@ class LocalEntry:
         self.tags = tags
         self.codec = codec
         self.counts = counts
+        self.plain = plain
+        """Whether who asks without options is served the value as it is."""
         self.uses = 0
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 from backstay.clock import Clock
 from backstay.errors import ConfigError
 
-from .codecs import Codec
+from .codecs import DEFAULT, Codec
 from .keys import namespace_of, stored_name
 from .local import MOST_USES, LocalEntry, LocalTier
 from .protocol import Trust
@@ -117,6 +117,7 @@ class Near:
             tags=envelope.tags,
             codec=codec,
             counts=counts,
+            plain=codec is DEFAULT and type(value) is not Encoded,
         )
         with self._guard:
             self._tier.admit(entry, ticket)

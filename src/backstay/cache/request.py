@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypedDict, TypeVar
 
 from backstay.errors import InvalidKey
 
 from .codecs import Codec, codec_for
 from .envelope import MAX_TAGS
-from .freshness import Defaults, Lifetime, Ttl, seconds
+from .freshness import WIDEST_DRAW, Defaults, Lifetime, Ttl, seconds
 from .keys import stored_name
 from .scopes import check_tag
 
@@ -76,6 +76,12 @@ class Plan(Generic[T]):
     hard_timeout: float | None = None
     refresh: bool = False
     local: bool = True
+    widest_draw: float = field(init=False)
+    """So many ms per µs of cost before its expiry an entry is surely fresh, whatever XFetch draws."""
+
+    def __post_init__(self) -> None:
+        """Made once, looked at by every hit."""
+        object.__setattr__(self, "widest_draw", self.lifetime.beta * WIDEST_DRAW)
 
     @property
     def outlives(self) -> bool:

@@ -17,6 +17,7 @@ T = TypeVar("T")
 # Plain numbers: operators of an IntFlag cost a microsecond each.
 _COMPRESSED = int(Flag.COMPRESSED)
 _SEALED = int(Flag.SEALED)
+_new: Any = tuple.__new__
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +107,9 @@ class Transcoder:
         try:
             if envelope.flags & _COMPRESSED:
                 payload = self._compressor.decompress(payload, self._max_value_bytes)
-            return Decoded(codec.decode(payload), envelope, raw, payload)
+            # As Decoded(...) would, without its detour: this line runs for every hit.
+            decoded: Decoded[T] = _new(Decoded, (codec.decode(payload), envelope, raw, payload))
+            return decoded
         except Exception:  # noqa: BLE001 - an application's codec may raise anything; doubt is a miss
             return Doubt.UNDECODABLE
 

@@ -90,6 +90,8 @@ class RedisCache:
         else:
             self._port = PlainPort(way, self._owner, budget=budget)
         self._reader.port = self._port
+        self.look = self._reader.look
+        """Look at one key, together with whoever else looks in this turn of the loop (`Prompt`)."""
 
     @classmethod
     @asynccontextmanager
@@ -131,10 +133,6 @@ class RedisCache:
     def attend(self, audience: Audience, /) -> Callable[[], None]:
         """Tell this audience of changes, from the next read on. Returns what ends that."""
         return self._reader.attend(audience)
-
-    def look(self, key: str, /) -> asyncio.Future[bytes | None]:
-        """Look at one key, together with whoever else looks in this turn of the loop."""
-        return self._reader.look(key)
 
     async def read(self, keys: Sequence[str], /, *, since: int) -> Reading:
         """Look at the keys and the log."""

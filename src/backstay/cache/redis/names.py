@@ -25,7 +25,7 @@ class Names:
 
     def entry(self, key: str) -> bytes:
         """Of the entry under a key."""
-        return b"%s%s}" % (self._entry, encode(key))
+        return b"%s%s}" % (self._entry, key.encode() if key.isascii() else encode(key))
 
     def entry_and_lease(self, key: str) -> tuple[bytes, bytes]:
         """Of the entry and of its lease."""
