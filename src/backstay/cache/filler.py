@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any, Final, Literal, TypeVar, assert_never
 
@@ -70,7 +69,9 @@ class Filler:
         `answered` is called once, when it is known who computes it.
         """
         name = request.name
-        crowd = self._crowds.setdefault(name, Crowd())
+        crowd = self._crowds.get(name)
+        if crowd is None:
+            crowd = self._crowds[name] = Crowd()
         crowd.size += 1
         try:
             return await self._settle(request, name, crowd, seen, answered)
@@ -85,16 +86,18 @@ class Filler:
         pause = _FIRST_LOOK
         rounds = self._rounds if request.plan.local else self._exact_rounds
         while not self._owner.closed:
-            woken = crowd.woken
+            wakings = crowd.wakings
             step = await rounds.ask(name, partial(self._step, request, name, seen))
             if answered is not None:
                 answered()
                 answered = None
             match step:
                 case Flight():
-                    with suppress(Abandoned):
+                    try:
                         value: T = await self._aboard(step)
-                        return value
+                    except Abandoned:
+                        continue
+                    return value
                 case Hit():
                     found = self._shelf.judge(
                         request.key, step.value, request.plan.label.codec, self._shelf.now_ms()
@@ -107,7 +110,7 @@ class Filler:
                     # Who is told of changes need not look for them, but for the lease's end.
                     longest = step.left + _AFTER_LEASE
                     nap = longest if self._shelf.far.hears else min(longest, pause)
-                    await crowd.wait(woken, partial(self._clock.sleep, nap), self._owner)
+                    await crowd.wait(wakings, partial(self._clock.sleep, nap), self._owner)
                     pause = min(pause * 2, _LONGEST_LOOK)
                 case _:
                     assert_never(step)
@@ -291,7 +294,8 @@ class Filler:
             raise
         cost = self._clock.monotonic() - began
         counts.computed += 1
-        self._emit(Computed(key=request.key, seconds=cost))
+        if self._emit.listening:
+            self._emit(Computed(key=request.key, seconds=cost))
         return value, cost
 
     async def _store(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from types import CoroutineType
 from typing import Any, Generic, TypeAlias, TypedDict, TypeVar
 
 from backstay.errors import InvalidKey
@@ -145,7 +146,10 @@ class Request(Generic[T]):
 async def call(compute: Compute[T]) -> T:
     """Run the computation, whichever kind it is."""
     result: Any = compute()
-    value: T = (await result) if inspect.isawaitable(result) else result
+    # Almost always a coroutine: the general question is dear.
+    if type(result) is not CoroutineType and not inspect.isawaitable(result):
+        return result  # type: ignore[no-any-return]
+    value: T = await result
     return value
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from backstay.errors import EncodingError, SealingRequired, ValueTooLarge
@@ -20,8 +19,7 @@ _SEALED = int(Flag.SEALED)
 _new: Any = tuple.__new__
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Times:
+class Times(NamedTuple):
     """What an entry knows of when it was made and how long it is good for; units as in `Envelope`."""
 
     epoch: int
@@ -73,19 +71,7 @@ class Transcoder:
         if sensitive and self._encryptor is None:
             raise SealingRequired(f"{key!r} is sensitive, and this cache has no Encryptor to seal it with")
         payload, flags = self._shrink(self._encode(key, value, codec))
-        return self._pack(
-            Envelope(
-                key,
-                codec.number,
-                flags,
-                times.epoch,
-                times.fresh_until,
-                times.dead_after,
-                times.cost,
-                tags,
-                payload,
-            )
-        )
+        return self._pack(_new(Envelope, (key, codec.number, flags, *times, tags, payload)))
 
     def rewrite(self, envelope: Envelope, until: int) -> bytes | None:
         """The bytes of the same entry, fresh until another instant (ms since 1970). None if it does not open."""
@@ -107,11 +93,12 @@ class Transcoder:
         try:
             if envelope.flags & _COMPRESSED:
                 payload = self._compressor.decompress(payload, self._max_value_bytes)
-            # As Decoded(...) would, without its detour: this line runs for every hit.
-            decoded: Decoded[T] = _new(Decoded, (codec.decode(payload), envelope, raw, payload))
-            return decoded
+            value = codec.decode(payload)
         except Exception:  # noqa: BLE001 - an application's codec may raise anything; doubt is a miss
             return Doubt.UNDECODABLE
+        # As Decoded(...) would, without its detour: this line runs for every hit.
+        decoded: Decoded[T] = _new(Decoded, (value, envelope, raw, payload))
+        return decoded
 
     def _pack(self, envelope: Envelope) -> bytes:
         if self._encryptor is None:

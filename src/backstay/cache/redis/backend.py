@@ -242,7 +242,7 @@ class RedisCache:
 
 
 def _ms(seconds: float) -> int:
-    return max(1, round(seconds * 1000))
+    return int(seconds * 1000.0 + 0.5) or 1
 
 
 if TYPE_CHECKING:
