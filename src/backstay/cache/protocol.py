@@ -14,7 +14,7 @@ laws of the cache, and a backend's whole duty is to keep them:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 
@@ -110,6 +110,54 @@ class CacheBackend(Protocol):
 
     async def bump(self, scopes: Sequence[str], /) -> int:
         """Write one record per scope at a new epoch, newer than every epoch ever given out; return it."""
+        ...
+
+
+class Audience(Protocol):
+    """Who is told of changes without asking. A push has one meaning: forget the key, wake who waits for it.
+
+    May be called from any thread, at any time; returns quickly and raises nothing.
+    """
+
+    def changed(self, key: str, /) -> None:
+        """The entry under the key, or its lease, is not what it was."""
+        ...
+
+    def news(self, epoch: int, records: Sequence[tuple[str, int]], /) -> None:
+        """The log has these records, and is at this epoch."""
+        ...
+
+    def lost(self) -> None:
+        """Something may have happened that was not told: nothing that is remembered can be trusted."""
+        ...
+
+
+class Attentive(Protocol):
+    """A backend that hears of changes: an ability of its own, not part of `CacheBackend`.
+
+    Told to an audience: every change of an entry or a lease that this process has read since it last changed, by
+    whomever, and every record of the log. What the process did itself is told before the call that did it
+    returns, and also if that call was cancelled. `lost` is told before anything is read again.
+    """
+
+    @property
+    def trusted_until(self) -> float:
+        """Until this monotonic time, what was told is all that happened. 0 while nothing is heard."""
+        ...
+
+    def attend(self, audience: Audience, /) -> Callable[[], None]:
+        """Tell this audience from now on. Returns what ends that."""
+        ...
+
+
+class Prompt(Protocol):
+    """A backend that can be asked for one key without a coroutine in between: the fast way of a hit."""
+
+    def look(self, key: str, /) -> Awaitable[bytes | None]:
+        """Like `read` of one key. News of the log are told to the audience before the answer is given.
+
+        Raises CacheUnavailable when awaited, also where `read` would have waited for a connection first.
+        """
         ...
 
 
