@@ -272,7 +272,10 @@ class Cache:
             )
             for key in missing
         ]
-        values |= await self._filler.obtain_many(requests, missing, together.answered)
+        try:
+            values |= await self._filler.obtain_many(requests, missing, together.answered)
+        finally:
+            together.no_more()  # also when cancelled: others may be aboard
         return {key: value for key, value in values.items() if value is not MISSING}
 
     async def touch(self, key: str, ttl: Ttl | None = None) -> bool:

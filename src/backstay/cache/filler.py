@@ -157,6 +157,11 @@ class Filler:
         )
         if not isinstance(answer, Granted):
             return False
+        # An invalidation before the lease was granted leaves no trace in it: only what is there *now* may be kept.
+        again = await self._shelf.far.read([name])
+        if again is AWAY or again[0] != raw:
+            await self._shelf.far.hold(name, token, lease=0.0)
+            return False
         renewed = self._shelf.rewrite(envelope, lifetime.ttl)
         return await self._shelf.far.fill(name, token, renewed, ttl=lifetime.ttl) is True
 
