@@ -217,9 +217,7 @@ async def run_schedule(
 ) -> History:
     """Run the plan on these nodes, look everywhere `settle` seconds after its end, and return what happened."""
     root = f"s{plan.seed}-{random.SystemRandom().getrandbits(40):x}/"
-    walks = [
-        Walk(cache=cache, node=node, root=root, reads=dict(reads or {})) for node, cache in enumerate(caches)
-    ]
+    walks = [Walk(cache=cache, node=node, root=root, reads=dict(reads or {})) for node, cache in enumerate(caches)]
     async with anyio.create_task_group() as group:
         for node, steps in plan.walkers:
             group.start_soon(walks[node].walk, steps)
@@ -250,8 +248,14 @@ class ScheduleSuite:
     nodes: ClassVar[int] = 3
     lag: ClassVar[float] = 0.0
     """Seconds by which a node may learn late of another's mutation; see `History.violations`."""
+    alone: ClassVar[float] = 0.0
+    """How old own computations may be that a node serves; see `History.violations`."""
+    reads: ClassVar[Mapping[str, Any]] = {}
+    """Further options for reads, such as the one that goes past a local tier."""
     at_once: ClassVar[int] = 5
     """Schedules that run side by side: what one node does for one delays it for the others."""
+    longest: ClassVar[float] = 20.0
+    """Seconds after which a schedule counts as hung. One takes some tens of milliseconds."""
 
     @abstractmethod
     def open_nodes(self, count: int) -> AbstractAsyncContextManager[Sequence[CacheBackend]]:
@@ -286,5 +290,12 @@ class ScheduleSuite:
 
     async def _run_some(self, caches: Sequence[Cache], seeds: Iterator[int], failed: list[str]) -> None:
         for seed in seeds:
-            history = await run_schedule(caches, Plan.of(seed, nodes=len(caches)), settle=self.lag)
-            failed += [f"seed {seed}: {each}" for each in history.violations(lag=self.lag)]
+            try:
+                with anyio.fail_after(self.longest):
+                    history = await run_schedule(
+                        caches, Plan.of(seed, nodes=len(caches)), settle=self.lag, reads=self.reads
+                    )
+            except TimeoutError:
+                failed.append(f"seed {seed}: hung for {self.longest:g} s")
+            else:
+                failed += [f"seed {seed}: {each}" for each in history.violations(lag=self.lag, alone=self.alone)]
