@@ -1,8 +1,8 @@
 """Redis is optional at run time: what callers of a cache with default settings meet while it misbehaves.
 
 The law: no request fails, none waits longer than 0.35 s, the median is at most 5 ms once the link is known to be
-away, and hits are back at most 1 s after the fault ended. The machine that runs this may itself be late. How late it
-was is measured by a task that only sleeps, and is granted on top; nothing else is.
+away, and hits are back at most 1 s after the fault ended. The machine that runs this may itself be late. How late
+it was is measured by a task that only sleeps, and is granted on top; nothing else is.
 """
 
 from __future__ import annotations
