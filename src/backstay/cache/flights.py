@@ -101,27 +101,55 @@ class Crowd:
     is cancelled while forty others are still asking for the lease, the computation is theirs.
     """
 
-    __slots__ = ("flights", "size")
+    __slots__ = ("_alarm", "flights", "size", "woken")
 
     def __init__(self) -> None:
         self.size = 0
         self.flights: list[Flight[Any]] = []
+        self.woken = anyio.Event()
+        """The next waking. Take it before asking the backend: what happens meanwhile sets it."""
+        self._alarm: anyio.CancelScope | None = None
+
+    def wake(self) -> None:
+        """The key's entry or lease is not what it was: whoever waits looks again."""
+        self.woken.set()
+        self.woken = anyio.Event()
+        self._silence()
+
+    async def wait(self, woken: anyio.Event, alarm: Callable[[], Awaitable[None]], owner: TaskOwner) -> None:
+        """Wait until woken, at the latest when `alarm` comes back. One alarm rings for the whole crowd."""
+        if self._alarm is None and not woken.is_set():
+
+            async def ring() -> None:
+                await alarm()
+                self._alarm = None
+                self.wake()
+
+            self._alarm = owner.start(ring, "backstay alarm")
+        await woken.wait()
 
     def leave(self) -> bool:
         """One caller goes. True if it was the last; then the flights have been ended."""
         self.size -= 1
         if self.size:
             return False
+        self._silence()
         for flight in self.flights:
             flight.end()
         return True
+
+    def _silence(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
 
 
 class Rounds(Generic[T]):
     """Callers who ask the same question share the *next* asking of it, never one already under way.
 
     An answer that was asked for before a caller came may be older than what that caller has a right to. So at
-    most one asking per key runs and at most one waits, however many callers there are.
+    most one asking per key runs and at most one waits, however many callers there are; an asking that has not
+    begun yet takes in who comes.
     """
 
     def __init__(self, owner: TaskOwner) -> None:
@@ -133,13 +161,9 @@ class Rounds(Generic[T]):
         """The answer to the next asking for this key. `question` handles its own errors."""
         flight = self._waiting.get(key)
         if flight is None:
-            flight = Flight[T](key, "", outlives=True, started=0.0)
+            flight = self._waiting[key] = Flight[T](key, "", outlives=True, started=0.0)
             ahead = self._running.get(key)
-            if ahead is None:
-                self._running[key] = flight
-            else:
-                self._waiting[key] = flight
-            flight.launch(self._owner, lambda _: self._turn(key, flight, ahead, question))
+            flight.launch(self._owner, lambda this: self._turn(key, this, ahead, question))
         return await flight.join()
 
     async def _turn(
@@ -147,8 +171,8 @@ class Rounds(Generic[T]):
     ) -> T:
         if ahead is not None:
             await ahead.landed()
-            del self._waiting[key]
-            self._running[key] = flight
+        del self._waiting[key]
+        self._running[key] = flight
         try:
             return await question()
         finally:

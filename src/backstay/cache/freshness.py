@@ -124,7 +124,8 @@ def age(
         return Age.DEAD
     if now_ms >= fresh_until:
         return Age.STALE
-    if beta and cost:
+    # A draw so unlikely that it never happened need not be made: e^-37 is below what random() can tell from 0.
+    if beta and cost and now_ms + cost * beta * 0.037 >= fresh_until:
         # 1 - draw() is in (0, 1]: its logarithm is finite.
         ahead = -(cost / 1000.0) * beta * math.log(1.0 - draw())
         if now_ms + ahead >= fresh_until:

@@ -15,7 +15,7 @@ laws of the cache, and a backend's whole duty is to keep them:
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 
 class Reading(NamedTuple):
@@ -132,6 +132,17 @@ class Audience(Protocol):
         ...
 
 
+class Trust:
+    """Until when silence means that nothing happened. A place to look at, not to ask: hits do so."""
+
+    __slots__ = ("until",)
+
+    def __init__(self, until: float) -> None:
+        self.until = until
+        """Monotonic seconds; 0 while nothing is heard."""
+
+
+@runtime_checkable
 class Attentive(Protocol):
     """A backend that hears of changes: an ability of its own, not part of `CacheBackend`.
 
@@ -141,8 +152,8 @@ class Attentive(Protocol):
     """
 
     @property
-    def trusted_until(self) -> float:
-        """Until this monotonic time, what was told is all that happened. 0 while nothing is heard."""
+    def trust(self) -> Trust:
+        """Always the same object: until then, what was told is all that happened."""
         ...
 
     def attend(self, audience: Audience, /) -> Callable[[], None]:
@@ -150,6 +161,7 @@ class Attentive(Protocol):
         ...
 
 
+@runtime_checkable
 class Prompt(Protocol):
     """A backend that can be asked for one key without a coroutine in between: the fast way of a hit."""
 

@@ -49,6 +49,8 @@ class Sight:
     key: str
     node: int
     begun: float
+    exact: bool = False
+    """The reader asked for exactness: neither `lag` nor `alone` excuses what it got."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +65,7 @@ class Violation:
 
     def __str__(self) -> str:
         sight, made, between = self.sight, self.production, self.mutation
-        seen = f"node {sight.node} reading {sight.key!r} at {sight.begun:.6f} got {sight.value!r}"
+        seen = f"node {sight.node} reading {sight.key!r}{' exactly' * sight.exact} at {sight.begun:.6f} got {sight.value!r}"
         if made is None:
             return f"{seen}, which nobody made"
         if between is None:
@@ -111,10 +113,10 @@ class History:
         made = self.productions.get(sight.value)
         if made is None or made.key != sight.key:
             return Violation(sight=sight, production=made, mutation=None)
-        excused = alone > 0 and made.node == sight.node and sight.begun - made.at <= alone
+        excused = not sight.exact and alone > 0 and made.node == sight.node and sight.begun - made.at <= alone
         for mutation in mutations:
             own = mutation.node == sight.node
-            late = 0.0 if own else lag
+            late = 0.0 if own or sight.exact else lag
             if made.at < mutation.begun and mutation.ended + late < sight.begun and (own or not excused):
                 return Violation(sight=sight, production=made, mutation=mutation)
         return None

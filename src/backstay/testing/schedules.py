@@ -66,6 +66,8 @@ class Step:
     """Seconds that a computation takes."""
     patience: float
     """Seconds after which its caller is cancelled."""
+    exact: bool
+    """Go past what this process remembers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +102,7 @@ def _step(chance: random.Random, pace: float) -> Step:
         pause=chance.choice((0.0, chance.random() * pace, chance.random() * pace * 4)),
         work=chance.choice((0.0, chance.random() * pace * 2, chance.random() * pace * 6)),
         patience=chance.random() * pace * 4 if chance.random() < 0.08 else 60.0,
+        exact=chance.random() < 0.25,
     )
 
 
@@ -111,8 +114,6 @@ class Walk:
     node: int
     root: str
     """Before every key, tag and pattern, so that several runs may share a store."""
-    reads: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Further options for reads, such as the one that goes past a local tier."""
     history: History = field(default_factory=History)
     _made: Iterator[int] = field(default_factory=itertools.count)
 
@@ -128,19 +129,20 @@ class Walk:
         for place in PLACES:
             key = self.root + place
             begun = time.monotonic()
-            self._saw(key, begun, await self.cache.get(key, **self.reads))
-            await self._compute(place, 0.0)
+            await self._compute(place, 0.0)  # first of all what the node remembers
+            self._saw(key, begun, await self.cache.get(key))
+            await self._compute(place, 0.0, exact=True)
 
     async def _do(self, step: Step) -> None:
         place, *_ = step.places
         match step.verb:
             case "get":
                 begun = time.monotonic()
-                self._saw(self.root + place, begun, await self.cache.get(self.root + place, **self.reads))
+                self._saw(self.root + place, begun, await self.cache.get(self.root + place))
             case "compute":
-                await self._compute(place, step.work)
+                await self._compute(place, step.work, exact=step.exact)
             case "stale":
-                await self._compute(place, step.work, ttl=0.004, swr=1.0, grace=1.0)
+                await self._compute(place, step.work, exact=step.exact, ttl=0.004, swr=1.0, grace=1.0)
             case "many":
                 await self._compute_many(step)
             case "set":
@@ -153,7 +155,7 @@ class Walk:
                 kind, text = step.scope
                 await self._mutate(f"invalidate_{kind}", text.format(root=self.root), SCOPES[step.scope])
 
-    async def _compute(self, place: str, work: float, **options: Any) -> None:
+    async def _compute(self, place: str, work: float, *, exact: bool = False, **options: Any) -> None:
         key = self.root + place
 
         async def compute() -> str:
@@ -162,8 +164,8 @@ class Walk:
             return value
 
         begun = time.monotonic()
-        found = await self.cache.get_or_compute(key, compute, tags=self._tags(place), **options, **self.reads)
-        self._saw(key, begun, found)
+        found = await self.cache.get_or_compute(key, compute, tags=self._tags(place), local=not exact, **options)
+        self._saw(key, begun, found, exact=exact)
 
     async def _compute_many(self, step: Step) -> None:
         # Tags belong to a call: those of the first place stand for all, and are left to it.
@@ -200,9 +202,10 @@ class Walk:
         self.history.productions[value] = Production(value=value, key=key, node=self.node, at=at)
         return value
 
-    def _saw(self, key: str, begun: float, found: object) -> None:
+    def _saw(self, key: str, begun: float, found: object, *, exact: bool = False) -> None:
         if found is not MISSING:
-            self.history.sights.append(Sight(value=str(found), key=key, node=self.node, begun=begun))
+            sight = Sight(value=str(found), key=key, node=self.node, begun=begun, exact=exact)
+            self.history.sights.append(sight)
 
     def _did(self, what: str, places: tuple[str, ...], begun: float, ended: float) -> None:
         keys = tuple(self.root + place for place in places)
@@ -212,9 +215,7 @@ class Walk:
         return tuple(self.root + tag for tag in TAGS[place])
 
 
-async def run_schedule(
-    caches: Sequence[Cache], plan: Plan, *, settle: float = 0.0, reads: Mapping[str, Any] | None = None
-) -> History:
+async def run_schedule(caches: Sequence[Cache], plan: Plan, *, settle: float = 0.0) -> History:
     """Run the plan on these nodes, look everywhere `settle` seconds after its end, and return what happened."""
     root = f"s{plan.seed}-{random.SystemRandom().getrandbits(40):x}/"
     walks = [Walk(cache=cache, node=node, root=root, reads=dict(reads or {})) for node, cache in enumerate(caches)]
@@ -250,8 +251,6 @@ class ScheduleSuite:
     """Seconds by which a node may learn late of another's mutation; see `History.violations`."""
     alone: ClassVar[float] = 0.0
     """How old own computations may be that a node serves; see `History.violations`."""
-    reads: ClassVar[Mapping[str, Any]] = {}
-    """Further options for reads, such as the one that goes past a local tier."""
     at_once: ClassVar[int] = 5
     """Schedules that run side by side: what one node does for one delays it for the others."""
     longest: ClassVar[float] = 20.0
@@ -299,7 +298,7 @@ class ScheduleSuite:
             plan = Plan.of(seed, nodes=len(caches))
             try:
                 with anyio.fail_after(self.longest):
-                    history = await run_schedule(caches, plan, settle=self.lag, reads=self.reads)
+                    history = await run_schedule(caches, plan, settle=self.lag)
             except TimeoutError:
                 failed.append(f"seed {seed}: hung for {self.longest:g} s")
             except Exception as exc:  # noqa: BLE001 - a cache that raises is a finding as well, and has a seed

@@ -44,6 +44,7 @@ class Store:
             clock=self.clock,
             listeners=[self.events.append],
             defaults=Defaults(jitter=0.0, beta=0.0),
+            local=None,  # exact on every node; what the local tier adds has tests of its own
         )
         return await self.stack.enter_async_context(cache)
 

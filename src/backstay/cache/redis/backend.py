@@ -20,6 +20,7 @@ from backstay.cache.protocol import (
     LockBackend,
     Prompt,
     Reading,
+    Trust,
 )
 from backstay.clock import Clock, SystemClock
 from backstay.errors import CacheUnavailable, ConfigError, MissingExtraError
@@ -69,7 +70,7 @@ class RedisCache:
             prefix: before every key. Two applications on one Redis use different ones.
             budget: seconds per request.
             max_records: most scopes in the log; beyond, the oldest raise the floor.
-            clock: what `trusted_until` is measured by.
+            clock: what `trust` is measured by.
 
         Raises:
             ConfigError: the client decodes responses, or a bound makes no sense.
@@ -123,9 +124,9 @@ class RedisCache:
     # Hearing and reading.
 
     @property
-    def trusted_until(self) -> float:
-        """The monotonic time until which the audience has been told of everything; 0 if it is told nothing."""
-        return self._link.trusted_until if self._link is not None else 0.0
+    def trust(self) -> Trust:
+        """Until when the audience has been told of everything; nothing is heard over a client that was given."""
+        return self._reader.trust
 
     def attend(self, audience: Audience, /) -> Callable[[], None]:
         """Tell this audience of changes, from the next read on. Returns what ends that."""

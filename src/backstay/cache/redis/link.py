@@ -65,8 +65,6 @@ class Link:
         self._started = False
         self._tried = asyncio.Event()
         self._down = asyncio.Event()
-        self.trusted_until = 0.0
-        """The monotonic time until which what was heard is all that happened; 0 while the link is down."""
 
     async def ready(self) -> None:
         """Come back once the link is up. The first attempt is waited for, a budget long."""
@@ -192,7 +190,7 @@ class Link:
 
     def _trust(self, sent: float) -> None:
         if self._tracks:
-            self.trusted_until = sent + TRUST
+            self._ears.trust.until = sent + TRUST
 
     def _pushed(self, push: list[Any]) -> None:
         if push[0] == b"invalidate":
@@ -202,7 +200,7 @@ class Link:
         if self._wire is None:  # it never was up
             return
         self._wire = None
-        self.trusted_until = 0.0
+        self._ears.trust.until = 0.0
         self._down.set()
         self._ears.down()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from backstay.cache.protocol import Trust
 from backstay.errors import CacheUnavailable
 
 Deliver = Callable[[Any], None]
@@ -33,6 +34,9 @@ class Port(Protocol):
 
 class Ears(Protocol):
     """Who hears what a server says unasked."""
+
+    trust: Trust
+    """Kept by who hears: the time until which silence means that nothing happened."""
 
     def up(self) -> None:
         """The link is up: a new stream begins, and nothing that was tracked before is."""

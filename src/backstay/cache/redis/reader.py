@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from backstay.cache.protocol import Audience
+from backstay.cache.protocol import Audience, Trust
 from backstay.errors import CacheUnavailable
 
 from .names import Names, decode
@@ -28,6 +28,7 @@ class Reader:
 
     def __init__(self, names: Names) -> None:
         self._names = names
+        self.trust = Trust(0.0)
         self._audience: list[Audience] = []
         # The epoch up to which the audience has been told, as Redis writes it.
         self._told = b""
@@ -45,7 +46,7 @@ class Reader:
         """Tell this audience of changes, from the next answer on."""
         self._audience.append(audience)
         self._told = b""  # it has heard nothing yet: the next answer brings the whole log
-        return lambda: self._audience.remove(audience)
+        return lambda: self._dismiss(audience)
 
     def look(self, key: str) -> asyncio.Future[bytes | None]:
         """The entry under a key, asked for together with the others of this turn."""
@@ -93,6 +94,10 @@ class Reader:
                 self._catch_up([], [])
             elif (key := self._names.key(name)) is not None:
                 self._changed(key)
+
+    def _dismiss(self, audience: Audience) -> None:
+        if audience in self._audience:
+            self._audience.remove(audience)
 
     def _changed(self, key: str) -> None:
         for each in self._audience:
