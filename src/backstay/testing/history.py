@@ -65,7 +65,8 @@ class Violation:
 
     def __str__(self) -> str:
         sight, made, between = self.sight, self.production, self.mutation
-        seen = f"node {sight.node} reading {sight.key!r}{' exactly' * sight.exact} at {sight.begun:.6f} got {sight.value!r}"
+        how = "reading exactly" if sight.exact else "reading"
+        seen = f"node {sight.node} {how} {sight.key!r} at {sight.begun:.6f} got {sight.value!r}"
         if made is None:
             return f"{seen}, which nobody made"
         if between is None:

@@ -128,8 +128,8 @@ class Walk:
         """The quiet pass at the end: nothing stale may have stayed, wherever it is looked for."""
         for place in PLACES:
             key = self.root + place
-            begun = time.monotonic()
             await self._compute(place, 0.0)  # first of all what the node remembers
+            begun = time.monotonic()
             self._saw(key, begun, await self.cache.get(key))
             await self._compute(place, 0.0, exact=True)
 
@@ -218,7 +218,7 @@ class Walk:
 async def run_schedule(caches: Sequence[Cache], plan: Plan, *, settle: float = 0.0) -> History:
     """Run the plan on these nodes, look everywhere `settle` seconds after its end, and return what happened."""
     root = f"s{plan.seed}-{random.SystemRandom().getrandbits(40):x}/"
-    walks = [Walk(cache=cache, node=node, root=root, reads=dict(reads or {})) for node, cache in enumerate(caches)]
+    walks = [Walk(cache=cache, node=node, root=root) for node, cache in enumerate(caches)]
     async with anyio.create_task_group() as group:
         for node, steps in plan.walkers:
             group.start_soon(walks[node].walk, steps)

@@ -127,7 +127,9 @@ FAULTS = {
         told("ACL DELUSER app"), told("ACL SETUSER app on >only-for-tests ~* &* +@all")
     ),
     "LOADING": Server(
-        load_slowly, lambda scene: scene.loading.result(), "--key-load-delay", "4000", "--loading-process-events-interval-bytes", "1024"
+        load_slowly,
+        lambda scene: scene.loading.result(),
+        *("--key-load-delay", "4000", "--loading-process-events-interval-bytes", "1024"),
     ),
 }  # fmt: skip
 

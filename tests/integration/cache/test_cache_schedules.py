@@ -25,6 +25,7 @@ class OnRedis(ScheduleSuite):
     """Nodes with a connection each, on a prefix of their own."""
 
     budget = PATIENT
+    options = {"local": None}
 
     @pytest.fixture(autouse=True)
     def _shared_server(self, redis_url):
@@ -39,6 +40,14 @@ class OnRedis(ScheduleSuite):
                 for _ in range(count)
             ]
 
+    @asynccontextmanager
+    async def open_caches(self, count):
+        async with self.open_nodes(count) as backends, AsyncExitStack() as stack:
+            yield [
+                await stack.enter_async_context(Cache(backend, defaults=Defaults(jitter=0.0), **self.options))
+                for backend in backends
+            ]
+
 
 @pytest.mark.redis
 @pytest.mark.slow
@@ -50,14 +59,6 @@ class TestOnRedis(OnRedis):
     @pytest.fixture(autouse=True)
     def _tier(self, tier):
         self.options, self.lag = tier
-
-    @asynccontextmanager
-    async def open_caches(self, count):
-        async with self.open_nodes(count) as backends, AsyncExitStack() as stack:
-            yield [
-                await stack.enter_async_context(Cache(backend, defaults=Defaults(jitter=0.0), **self.options))
-                for backend in backends
-            ]
 
 
 @pytest.mark.nightly
@@ -90,8 +91,9 @@ class TestOnRedisWithLinksThatFall(OnRedis):
     alone = 2.0
 
     @pytest.fixture(autouse=True)
-    def _own_server(self, redis_server):
+    def _own_server(self, redis_server, tier):
         self.url, self.server = redis_server.url, redis_server
+        self.options, self.lag = tier
 
     async def disturb(self):
         with self.server.client() as client:
