@@ -30,19 +30,27 @@ class Worker:
         """Nothing: the answer says that the process is up."""
 
     async def obtain(
-        self, call: Told, *, key: str, value: Any = None, seconds: float = 0.0, callers: int = 1, **options: Any
+        self,
+        call: Told,
+        *,
+        key: str,
+        value: Any = None,
+        seconds: float = 0.0,
+        callers: int = 1,
+        error: str | None = None,
+        **options: Any,
     ) -> dict[str, Any]:
         """Get or compute, by several callers at once; ``computing`` and ``computed`` are told.
 
-        `value` is what a computation of `seconds` returns; ``{"raise": text}`` raises a LookupError instead.
+        `value` is what a computation of `seconds` returns; with `error` it raises a LookupError instead.
         """
 
         async def compute() -> Any:
             call.tell("computing")
             await asyncio.sleep(seconds)
             call.tell("computed")
-            if isinstance(value, dict):
-                raise LookupError(value["raise"])
+            if error is not None:
+                raise LookupError(error)
             return value
 
         async def one() -> tuple[Any, float]:
@@ -50,7 +58,7 @@ class Worker:
             try:
                 found = await self._cache.get_or_compute(key, compute, **options)
             except LookupError as exc:
-                found = {"raise": str(exc)}
+                found = f"LookupError: {exc}"
             return found, time.monotonic() - began
 
         outcomes = await asyncio.gather(*(one() for _ in range(callers)))

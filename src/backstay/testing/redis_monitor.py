@@ -66,8 +66,9 @@ def watch(server: RedisServer) -> Generator[Seen]:
     """
     seen = Seen()
     mark = f"backstay-end-of-watch-{id(seen)}"
-    login = {"username": server.username, "password": server.password}
-    with RespClient(server.port, **login, timeout=_QUIET_SECONDS) as monitor:
+    with RespClient(
+        server.port, username=server.username, password=server.password, timeout=_QUIET_SECONDS
+    ) as monitor:
         monitor.call("MONITOR")
         reading = threading.Thread(target=_read, args=(monitor, seen, mark), daemon=True)
         reading.start()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import secrets
 from contextlib import AsyncExitStack, asynccontextmanager
+from types import MappingProxyType
 
 import anyio
 import anyio.to_thread
@@ -25,7 +26,7 @@ class OnRedis(ScheduleSuite):
     """Nodes with a connection each, on a prefix of their own."""
 
     budget = PATIENT
-    options = {"local": None}
+    options = MappingProxyType({"local": None})
 
     @pytest.fixture(autouse=True)
     def _shared_server(self, redis_url):
