@@ -39,9 +39,7 @@ def computations(calls):
     return sum(event["event"] == "computing" for call in calls for event in call.events)
 
 
-async def test_four_processes_of_a_hundred_callers_each_compute_once_cold_and_expired(
-    redis_server, cache_options
-):
+async def test_four_processes_of_a_hundred_callers_each_compute_once_cold_and_expired(redis_server, cache_options):
     async with processes(4, redis_server, **cache_options) as members:
         for round_ in ("cold", "expired"):
             calls = [
