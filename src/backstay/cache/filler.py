@@ -40,6 +40,7 @@ LONE_BOUND: Final = 2.0
 _FIRST_LOOK: Final = 0.01
 _LONGEST_LOOK: Final = 1.0
 _AFTER_LEASE: Final = 0.03
+_ON_ITS_WAY: Final = 0.25
 
 
 class Filler:
@@ -50,9 +51,9 @@ class Filler:
         self._owner = owner
         self._clock = clock
         self._emit = emit
-        self._rounds: Rounds[Flight[Any] | Hit | Busy] = Rounds(owner)
+        self._rounds: Rounds[Flight[Any] | Hit | Busy] = Rounds()
         # Who wants exactness shares no round with who may join a computation that began before they came.
-        self._exact_rounds: Rounds[Flight[Any] | Hit | Busy] = Rounds(owner)
+        self._exact_rounds: Rounds[Flight[Any] | Hit | Busy] = Rounds()
         self._flights: dict[str, Flight[Any]] = {}
         self._crowds: dict[str, Crowd] = {}
         self._lone: dict[str, Flight[Any]] = {}
@@ -199,9 +200,13 @@ class Filler:
         token = self._new_token()
         log = self._shelf.far.log
         epoch, floor = log.epoch, log.newest(request.key, request.plan.label.tags)
-        answer = await self._shelf.far.acquire(
-            name, token, epoch=epoch, floor=floor, lease=request.plan.lease, seen=seen
-        )
+        try:
+            answer = await self._shelf.far.acquire(
+                name, token, epoch=epoch, floor=floor, lease=request.plan.lease, seen=seen
+            )
+        except BaseException:  # cancelled, with the lease perhaps granted to nobody
+            self._withdraw(name, token)
+            raise
         outlives = outlives or request.plan.outlives
         match answer:
             case Away.AWAY:
@@ -215,11 +220,22 @@ class Filler:
             case _:
                 assert_never(answer)
 
+    def _withdraw(self, name: str, token: str) -> None:
+        """Give back a lease that may have been granted; twice, since the asking may still be on its way."""
+
+        async def give_back() -> None:
+            if await self._shelf.far.hold(name, token, lease=0.0) is False:
+                await self._clock.sleep(_ON_ITS_WAY)
+                await self._shelf.far.hold(name, token, lease=0.0)
+
+        if not self._owner.closed:
+            self._owner.start(give_back, "backstay lease withdrawn")
+
     def _new_token(self) -> str:
         return f"{self._process}-{next(self._acquisitions)}"
 
     def _launch(self, request: Request[Any], name: str, token: str, epoch: int, *, outlives: bool) -> Flight[Any]:
-        flight = Flight[Any](request.key, token, outlives=outlives, started=self._clock.monotonic())
+        flight: Flight[Any] = Flight(request.key, token, outlives=outlives, started=self._clock.monotonic())
         self._flights[token] = flight
         self._note(name, flight)
         flight.launch(self._owner, lambda _: self._leased(request, name, token, epoch))
@@ -230,7 +246,7 @@ class Filler:
         now = self._clock.monotonic()
         flight = self._lone.get(name) if request.plan.local else None
         if flight is None or flight.done or now - flight.started > LONE_BOUND:
-            flight = Flight[Any](request.key, "", outlives=request.plan.outlives, started=now)
+            flight: Flight[Any] = Flight(request.key, "", outlives=request.plan.outlives, started=now)
             flight.tags = request.plan.label.tags
             if request.plan.local:
                 self._lone[name] = flight
