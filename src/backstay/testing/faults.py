@@ -125,6 +125,14 @@ class FaultProxy:
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
         try:
+            await self._serve_one(reader, writer)
+        except asyncio.CancelledError:
+            pass  # the proxy ends; asyncio's streams (3.11) take a connection that was cancelled for an error
+        finally:
+            _abort(writer)
+
+    async def _serve_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
             if isinstance(self.fault, Refuse):
                 raise ConnectionRefusedError
             upstream, to_server = await asyncio.open_connection("127.0.0.1", self._target_port)
@@ -137,7 +145,6 @@ class FaultProxy:
         except* OSError:
             pass  # one of the two sides is gone, which is what this proxy is for
         finally:
-            _abort(writer)
             _abort(to_server)
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
