@@ -96,6 +96,7 @@ class FaultProxy:
         self._tls = tls
         self._ready: Future[asyncio.AbstractEventLoop] = Future()
         self._closing = asyncio.Event()
+        self._serving: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
 
     def __enter__(self) -> Self:
@@ -117,19 +118,17 @@ class FaultProxy:
         self._ready.set_result(asyncio.get_running_loop())
         await self._closing.wait()
         server.close()
-        connections = asyncio.all_tasks() - {asyncio.current_task()}
-        for connection in connections:
-            connection.cancel()
-        await asyncio.gather(*connections, return_exceptions=True)
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
-        try:
-            await self._serve_one(reader, writer)
-        except asyncio.CancelledError:
-            pass  # the proxy ends; asyncio's streams (3.11) take a connection that was cancelled for an error
-        finally:
-            _abort(writer)
+        task = asyncio.create_task(self._serve_one(reader, writer))
+        self._serving.add(task)
+        # Not in a `finally` of the task: one that is cancelled before its first step never comes there.
+        task.add_done_callback(lambda _: _abort(writer))
+        task.add_done_callback(self._serving.discard)
 
     async def _serve_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

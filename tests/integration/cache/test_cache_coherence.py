@@ -130,7 +130,7 @@ async def test_a_set_by_another_node_replaces_what_is_remembered(redis_server, n
     async with nodes(redis_server) as (here, there, _):
         assert await here.read() == await here.read() == "old"
         assert await there.cache.set(KEY, "set") is Invalidation.APPLIED
-        await asyncio.sleep(PUSH)
+        await asyncio.sleep(PUSH + SLACK)
         assert await here.read() == "set"
 
 
@@ -144,7 +144,7 @@ async def test_an_answer_that_was_under_way_while_another_wrote_is_not_remembere
         await there.change()
         assert await reading == "old"  # it began before
         proxy.fault = None
-        await asyncio.sleep(0.15 + PUSH)
+        await asyncio.sleep(0.15 + PUSH + SLACK)
         assert await here.read() == "new"
 
 
@@ -156,7 +156,7 @@ async def test_a_node_whose_connection_was_cut_trusts_nothing_that_it_remembers(
             # Behind the back of all: nobody is told of this but by the loss of the connection.
             client.call("UNLINK", "bs:{:" + KEY + "}")
         here.source.value = "new"
-        await asyncio.sleep(PUSH)
+        await asyncio.sleep(PUSH + SLACK)
         assert await here.read() == "new"
         assert await there.read() == "new"
 
@@ -203,7 +203,7 @@ async def test_a_server_that_forgets_everything_is_believed(redis_server, nodes,
             with redis_server.client() as client:
                 client.call(how)
         here.source.value = "new"
-        await asyncio.sleep(PUSH)
+        await asyncio.sleep(PUSH + SLACK)
         assert await here.read() == "new"
         assert await there.read() == "new"
 
@@ -216,7 +216,7 @@ async def test_a_server_that_tracks_hardly_any_keys_costs_pushes_and_no_truth(no
                 assert await here.read() == "old"
                 assert await here.cache.get_or_compute(f"other:id:{number}", lambda: "y") == "x"
             await there.change()
-            await asyncio.sleep(PUSH)
+            await asyncio.sleep(PUSH + SLACK)
             assert await here.read() == "new"
 
 
