@@ -316,7 +316,10 @@ class Cache:
         lifetime = self._defaults.lifetime(ttl, early=0.0)
         plan: Plan[Any] = Plan(label=label, lifetime=lifetime, lease=self._defaults.lease, cache_if=_is_there)
         requests = [Request(key, partial(together.value, key), plan) for key in missing]
-        values |= await self._filler.obtain_many(requests, missing, together.answered)
+        try:
+            values |= await self._filler.obtain_many(requests, missing, together.answered)
+        finally:
+            together.no_more()  # also when cancelled: others may be aboard
         return {key: value for key, value in values.items() if value is not MISSING}
 
     async def touch(self, key: str, ttl: Ttl | None = None) -> bool:

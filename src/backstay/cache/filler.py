@@ -181,6 +181,11 @@ class Filler:
         )
         if not isinstance(answer, Granted):
             return False
+        # An invalidation before the lease was granted leaves no trace in it: only what is there *now* may be kept.
+        again = await self._shelf.far.read([name])
+        if again is AWAY or again[0] != raw:
+            await self._shelf.far.hold(name, token, lease=0.0)
+            return False
         renewed = self._shelf.rewrite(envelope, lifetime.ttl)
         if renewed is None:
             await self._shelf.far.hold(name, token, lease=0.0)
