@@ -72,7 +72,7 @@ class Reader:
             each.news(epoch, records)
 
     def telling(self, key: str) -> Callable[[Any], None] | None:
-        """What this connection changes itself is not pushed to it (NOLOOP): what to do with the reply.
+        """What to do with the reply to a command that changes the key: a push about it comes only after the reply.
 
         With the reply, and not by whoever waits for it: a caller that was cancelled has changed the key as well.
         """
