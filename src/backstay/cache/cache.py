@@ -105,6 +105,8 @@ class Cache:
     async def aclose(self) -> None:
         """End background work and wait for it. Calls made later compute and store nothing."""
         self._far.close()
+        if self._locks is not None:
+            self._locks.close()
         await self._owner.aclose()
 
     async def get_or_compute(

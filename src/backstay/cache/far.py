@@ -188,6 +188,9 @@ class FarTier:
         """Part of `Audience`."""
         self.log.apply(epoch, records)
 
+    def freed(self, name: str, /) -> None:
+        """Part of `Audience`. Locks listen for themselves."""
+
     def lost(self) -> None:
         """Part of `Audience`: trust nothing, and repeat what may be forgotten before anything is read again."""
         if self.near is not None:

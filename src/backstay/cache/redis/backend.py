@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from backstay.cache.freshness import MAX_TTL
 from backstay.cache.protocol import (
+    HAND_OVER,
     Acquired,
     Attentive,
     Audience,
@@ -192,9 +193,9 @@ class RedisCache:
         await heard
         return epoch
 
-    async def lock(self, name: str, token: str, /, *, lease: float) -> Held | Busy:
+    async def lock(self, name: str, token: str, /, *, lease: float, queue: bool = False) -> Held | Busy:
         """Take or renew a named lock."""
-        answer = await self._run(call("lock", self._names.lock_and_fence(name), token, _ms(lease)))
+        answer = await self._run(call("lock", self._names.lock(name), token, _ms(lease), int(queue)))
         match answer:
             case [1, int(fence)]:
                 return Held(fence)
@@ -204,8 +205,8 @@ class RedisCache:
                 raise CacheUnavailable("Redis gave an answer that no lock gives")
 
     async def unlock(self, name: str, token: str, /) -> bool:
-        """Give a named lock back."""
-        return bool(await self._run(call("unlock", self._names.lock_and_fence(name)[:1], token)))
+        """Give a named lock back, or a place in its queue."""
+        return bool(await self._run(call("unlock", self._names.lock(name), token, _ms(HAND_OVER))))
 
     # The way to Redis.
 

@@ -98,6 +98,9 @@ class Reader:
                 self._catch_up([], [])
             elif (key := self._names.key(name)) is not None:
                 self._changed(key)
+            elif (lock := self._names.lock_name(name)) is not None:
+                for each in self._audience:
+                    each.freed(lock)
 
     def _dismiss(self, audience: Audience) -> None:
         if audience in self._audience:
