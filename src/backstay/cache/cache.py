@@ -20,7 +20,9 @@ from backstay.events import Emitter, Listener
 from backstay.tasks import TaskOwner
 
 from . import scopes
+from .advice import Advice, advise
 from .codecs import Codec, codec_for
+from .computation import visible
 from .envelope import Envelope
 from .events import Invalidated
 from .far import AWAY, FarTier, Patience
@@ -156,7 +158,7 @@ class Cache:
             or plan.refresh
             or now + found.envelope.cost * plan.widest_draw >= found.envelope.fresh_until
         ):
-            return await self._settle(Request(key, compute_func, plan), found, head(raw), now)
+            return await self._settle(Request(key, compute_func, plan, found), found, head(raw), now)
         counts = self._tally.of(key)
         counts.hits += 1
         if near is not None:
@@ -215,7 +217,7 @@ class Cache:
             return None
         envelope = found.envelope
         left = (envelope.fresh_until - self._shelf.now_ms()) / 1000.0
-        return Entry(found.value, left > 0, left, envelope.tags, envelope.cost / 1_000_000)
+        return Entry(found.value, left > 0, left, visible(envelope.tags), envelope.cost / 1_000_000)
 
     async def exists(self, key: str) -> bool:
         """Whether a fresh value is cached, whatever its codec. Counts as no look-up."""
@@ -379,6 +381,10 @@ class Cache:
             raise NotConfiguredError("this cache was given no locks: Cache(backend, locks=backend)")
         waiting = None if wait is None else seconds(wait, "wait", zero=True)
         return self._locks.hold(name, lease=seconds(lease, "lease"), wait=waiting)
+
+    def advise(self, ttl: Ttl | None = None, **options: Unpack[Options[Any]]) -> tuple[Advice, ...]:
+        """Known mistakes in the options of a call; nothing is computed. Raises as `get_or_compute` would."""
+        return advise(self._plan(ttl, options), seals=self._shelf.seals)
 
     def stats(self) -> CacheStats:
         """What happened in each namespace, in this process and since this cache was made."""

@@ -27,6 +27,7 @@ class Flight(Generic[T]):
         "_outlives",
         "_task",
         "_value",
+        "epoch",
         "key",
         "started",
         "tags",
@@ -41,6 +42,8 @@ class Flight(Generic[T]):
         self.started = started
         self.tags: tuple[str, ...] = ()
         """Those of the value, known once it is computed."""
+        self.epoch = 0
+        """The newest one known when it began."""
         self.waiters = 0
         self._outlives = outlives
         self._done = Signal()

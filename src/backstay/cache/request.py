@@ -15,6 +15,7 @@ from .envelope import MAX_TAGS
 from .freshness import WIDEST_DRAW, Defaults, Lifetime, Ttl, seconds
 from .keys import stored_name
 from .scopes import check_tag
+from .transcode import Decoded
 
 T = TypeVar("T")
 
@@ -133,12 +134,14 @@ def plan_for(ttl: Ttl | None, options: Options[T], defaults: Defaults) -> Plan[T
 class Request(Generic[T]):
     """One key, how to compute its value, and how to keep it."""
 
-    __slots__ = ("compute", "key", "name", "plan")
+    __slots__ = ("compute", "key", "name", "old", "plan")
 
-    def __init__(self, key: str, compute: Compute[T], plan: Plan[T]) -> None:
+    def __init__(self, key: str, compute: Compute[T], plan: Plan[T], old: Decoded[T] | None = None) -> None:
         self.key = key
         self.compute = compute
         self.plan = plan
+        self.old = old
+        """What was found and will not do, if it may be shown to the computation."""
         self.name = stored_name(key)
         """What the backend calls the key."""
 
@@ -163,4 +166,7 @@ def check_tags(tags: Sequence[str]) -> tuple[str, ...]:
         raise InvalidKey(f"tags is a sequence of texts; write tags=({tags!r},)")
     if len(tags) > MAX_TAGS:
         raise InvalidKey(f"an entry has at most {MAX_TAGS} tags, not {len(tags)}")
-    return tuple(dict.fromkeys(check_tag(tag) for tag in tags))
+    checked = tuple(dict.fromkeys(check_tag(tag) for tag in tags))
+    if any(tag.startswith("\0") for tag in checked):
+        raise InvalidKey("a tag does not begin with NUL: such are the cache's own")
+    return checked

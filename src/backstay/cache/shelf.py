@@ -31,6 +31,11 @@ class Shelf:
         self._clock = clock
         self._emit = emit
 
+    @property
+    def seals(self) -> bool:
+        """Whether what is stored is encrypted."""
+        return self._transcoder.seals
+
     def now_ms(self) -> float:
         """Milliseconds since 1970 by the wall clock: what envelopes are measured against."""
         return self._clock.timestamp() * 1000.0

@@ -58,6 +58,11 @@ class Transcoder:
         self._encryptor = encryptor
         self._max_value_bytes = max_value_bytes
 
+    @property
+    def seals(self) -> bool:
+        """Whether what is written is encrypted."""
+        return self._encryptor is not None
+
     def write(
         self, key: str, value: T, codec: Codec[T], times: Times, tags: tuple[str, ...], *, sensitive: bool
     ) -> bytes:
