@@ -143,7 +143,7 @@ class Cache:
         plan = self._plan(ttl, options)
         near = self._near if plan.local else None
         if kept is not None and near is not None and not plan.refresh:
-            value = near.serve(kept, plan.label.codec)
+            value = near.serve(key, kept, plan.label.codec)
             if value is not MISSING:
                 return value  # type: ignore[no-any-return]
         ticket = near.ticket() if near is not None else 0

@@ -139,7 +139,7 @@ class Filler:
         return values
 
     def _outdated(self, flight: Flight[Any], began: int) -> bool:
-        """Whether a tag that only the computation named was invalidated since it began, and before this caller came."""
+        """Whether a tag that only the computation named was invalidated since it began, before this caller."""
         return bool(flight.tags) and 0 < self._shelf.far.log.newest(flight.key, flight.tags, flight.epoch) <= began
 
     def _wake(self, name: str | None) -> None:
