@@ -174,7 +174,7 @@ async def revocation(rounds: int) -> dict[str, float]:
     names = [f"{number:022d}" for number in range(100_000)]
     tracemalloc.start()
     for name in names:
-        tier._tokens.add("".join(list(name)), NOW + 600)
+        tier._denied.add_token("".join(list(name)), NOW + 600)
     used = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     return {

@@ -20,8 +20,8 @@ from backstay.errors import InvalidToken
 from backstay.errors import TokenReason as Reason
 
 from . import base64url
-from .claims import MAX_TEXT, RegisteredClaims, TokenProfile, VerifiedToken
-from .json import NotStrictJson, parse_object
+from .claims import MAX_TEXT, REGISTERED, RegisteredClaims, TokenProfile, VerifiedToken
+from .json import NotStrictJson, dump_object, parse_object
 from .protocol import KeySource, VerificationKey
 
 MAX_HEADER = 2048
@@ -40,6 +40,8 @@ FORBIDDEN = frozenset(
         *("zip", "enc", "epk", "apu", "apv", "iv", "tag", "p2s", "p2c"),
     )
 )
+_decode_claims = msgspec.json.Decoder(RegisteredClaims).decode
+_encode_claims = msgspec.json.Encoder().encode
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -97,13 +99,14 @@ def verify(token: str, keys: KeySource, expect: TokenProfile, now: float, memo: 
         if known is None:
             memo.add(head, header)
         payload = base64url.decode(body)
-        claims = parse_object(payload)
     except base64url.NotBase64Url:
         raise InvalidToken(Reason.ENCODING) from None
-    except NotStrictJson:
-        raise InvalidToken(Reason.JSON) from None
-    check_required(claims, expect.required)
-    registered = check_claim_types(claims, payload)
+    registered = read_plain_claims(payload, expect)
+    if registered is None:  # the same four rules one by one, each with its reason
+        claims = read_json(payload)
+        check_required(claims, expect.required)
+        registered = check_claim_types(claims)
+        check_controls(registered, payload)
     if registered.iss != expect.issuer:  # equal as texts: no prefix, no missing slash, no other case
         raise InvalidToken(Reason.ISSUER)
     audience = check_audience(registered, expect.audience)
@@ -146,11 +149,11 @@ def check_size_and_alphabet(token: str, max_bytes: int) -> bytes:
 
 def split_segments(data: bytes) -> tuple[bytes, bytes, bytes, bytes]:
     """Exactly three segments: JSON serialisation, JWE and trailing text are refused here."""
-    segments = data.split(b".", 3)
-    if len(segments) != 3:
-        raise InvalidToken(Reason.MALFORMED)
-    head, body, tail = segments
-    return head, body, tail, data[: len(head) + 1 + len(body)]
+    try:
+        head, body, tail = data.split(b".", 3)
+    except ValueError:
+        raise InvalidToken(Reason.MALFORMED) from None
+    return head, body, tail, data[: -1 - len(tail)]
 
 
 def decode_segment(segment: bytes) -> bytes:
@@ -220,17 +223,42 @@ def check_signature(key: VerificationKey, signed: bytes, tail: bytes) -> None:
 # ---- the claims -----------------------------------------------------------------------------------------
 
 
-def check_claim_types(claims: dict[str, Any], payload: bytes) -> RegisteredClaims:
-    """Every registered claim has its registered form, and no text could break a log line."""
+def read_plain_claims(payload: bytes, expect: TokenProfile) -> RegisteredClaims | None:
+    """The claims of a payload that needs no further look, or None: at one stroke what `verify` else does in four.
+
+    Read straight into their forms (which refuses a wrong one) and written out again, they give the very bytes that
+    were read. So no member occurs twice, none is spelled in a second way, and there is none beside the registered
+    ones, nor, with `cnf` absent, any nesting. All that is required is there, and nothing hides a control character.
+    """
+    if expect.demanded is None or not _is_plain(payload):
+        return None
     try:
-        registered = msgspec.convert(claims, RegisteredClaims)
+        registered = _decode_claims(payload)
+    except (ValueError, RecursionError):
+        return None
+    if _encode_claims(registered) != payload or registered.cnf is not UNSET:
+        return None
+    # A zero counts as absent here, and is looked at again by the long way.
+    return registered if all(expect.demanded(registered)) else None
+
+
+def check_claim_types(claims: dict[str, Any]) -> RegisteredClaims:
+    """Every registered claim has its registered form."""
+    try:
+        return msgspec.convert(claims, RegisteredClaims)
     except msgspec.ValidationError:
         raise InvalidToken(Reason.CLAIM) from None
-    # JSON has control characters only as escapes, or beyond ASCII: without either there is none to look for.
-    may_hide = b"\\" in payload or b"\x7f" in payload or not payload.isascii()
-    if may_hide and any(map(_has_controls, msgspec.structs.astuple(registered))):
+
+
+def check_controls(registered: RegisteredClaims, payload: bytes) -> None:
+    """No text of a registered claim could break a log line."""
+    if not _is_plain(payload) and any(map(_has_controls, msgspec.structs.astuple(registered))):
         raise InvalidToken(Reason.CLAIM)
-    return registered
+
+
+def _is_plain(payload: bytes) -> bool:
+    # JSON has control characters only as escapes, or from DEL on: without either there is none to look for.
+    return payload.isascii() and b"\\" not in payload and b"\x7f" not in payload
 
 
 def is_text(value: object) -> TypeGuard[str]:
@@ -253,15 +281,19 @@ def check_required(claims: dict[str, Any], required: frozenset[str]) -> None:
 def check_audience(claims: RegisteredClaims, audience: frozenset[str]) -> tuple[str, ...]:
     """At least one of the token's audiences is one of ours."""
     named = claims.aud
-    names = (named,) if type(named) is str else tuple(named)
-    if audience.isdisjoint(names):
-        raise InvalidToken(Reason.AUDIENCE)
-    return names
+    if type(named) is str:
+        if named in audience:
+            return (named,)
+    elif type(named) is list and not audience.isdisjoint(named):
+        return tuple(named)
+    raise InvalidToken(Reason.AUDIENCE)
 
 
 def check_times(claims: RegisteredClaims, expect: TokenProfile, now: float) -> None:
     """`nbf` and `iat` are past, `exp` is not, and the span between is no longer than allowed."""
     leeway, expires, issued, begins = expect.leeway_seconds, claims.exp, claims.iat, claims.nbf
+    if expires is UNSET:
+        raise InvalidToken(Reason.MISSING_CLAIM)
     if now >= expires + leeway:
         raise InvalidToken(Reason.EXPIRED)
     if begins is not UNSET and begins > now + leeway:
@@ -296,21 +328,27 @@ def check_binding(token: VerifiedToken, jkt: str | None, /) -> None:
         raise InvalidToken(Reason.BINDING)
 
 
-def check_claims_to_sign(claims: dict[str, Any], payload: bytes, profile: TokenProfile, now: float) -> None:
-    """The same checks before signing: what is issued is what will be accepted.
+def payload_to_sign(claims: dict[str, Any], profile: TokenProfile, now: float) -> bytes:
+    """The claims as they will be signed, after the same checks: what is issued is what will be accepted.
+
+    Registered claims alone are written in the order of their table, which makes them quick to verify.
 
     Raises:
         ValueError: naming the check that the claims would fail.
+        TypeError: a claim is of a type that JSON cannot say.
     """
     try:
         check_required(claims, profile.required)
-        registered = check_claim_types(claims, payload)
+        registered = check_claim_types(claims)
+        payload = _encode_claims(registered) if claims.keys() <= REGISTERED else dump_object(claims)
+        check_controls(registered, payload)
         if registered.iss != profile.issuer:
             raise InvalidToken(Reason.ISSUER)
         check_audience(registered, profile.audience)
         check_times(registered, profile, now)
     except InvalidToken as exc:
         _explain(exc)
+    return payload
 
 
 def _explain(exc: InvalidToken) -> NoReturn:
