@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from operator import attrgetter
-from typing import Annotated, Any
+from typing import Annotated, Any, cast, get_type_hints
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -54,6 +53,19 @@ class RegisteredClaims(msgspec.Struct, frozen=True, gc=False):
 
 
 REGISTERED = frozenset(RegisteredClaims.__struct_fields__)
+_FORMS = get_type_hints(RegisteredClaims, include_extras=True)
+
+
+def _reader(required: frozenset[str]) -> Callable[[bytes], RegisteredClaims]:
+    """A decoder of payloads that lets none of the required claims be absent, nor `exp`."""
+    fields = [
+        (name, form) if name in required or name == "exp" else (name, form, UNSET) for name, form in _FORMS.items()
+    ]
+    # All fields again, so that the order in which they are written stays that of the table.
+    kind = msgspec.defstruct(
+        "RequiredClaims", fields, bases=(RegisteredClaims,), kw_only=True, frozen=True, gc=False
+    )
+    return cast("Callable[[bytes], RegisteredClaims]", msgspec.json.Decoder(kind).decode)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +82,7 @@ class TokenProfile:
     max_age: timedelta | None = None
     leeway_seconds: float = field(init=False, repr=False, compare=False, default=0.0)
     max_lifetime_seconds: float = field(init=False, repr=False, compare=False, default=0.0)
-    demanded: Callable[[RegisteredClaims], Sequence[object]] | None = field(
+    read_claims: Callable[[bytes], RegisteredClaims] | None = field(
         init=False, repr=False, compare=False, default=None
     )
 
@@ -87,8 +99,7 @@ class TokenProfile:
         object.__setattr__(self, "leeway_seconds", self.leeway.total_seconds())
         object.__setattr__(self, "max_lifetime_seconds", self.max_lifetime.total_seconds())
         if self.required <= REGISTERED:
-            # Two names at least, as for one alone the answer would be no sequence; and `exp` always.
-            object.__setattr__(self, "demanded", attrgetter("exp", "exp", *sorted(self.required)))
+            object.__setattr__(self, "read_claims", _reader(self.required))
 
     @classmethod
     def access(
