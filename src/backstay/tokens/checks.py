@@ -11,6 +11,7 @@ Rules and their sources: RFC 7515 (JWS), RFC 7519 (JWT), RFC 8725 (best practice
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, NoReturn, TypeGuard
 
 import msgspec
@@ -53,27 +54,19 @@ class Header(msgspec.Struct, frozen=True, gc=False):
     typ: str
 
 
-class HeaderMemo:
+class HeaderMemo(dict[bytes, Header]):
     """Headers of tokens whose signature was good, by their exact text: an issuer has only a few.
 
     Filled after verification only, so that nobody without a key can grow or flush it.
     """
 
-    __slots__ = ("_known",)
     _LIMIT = 256
-
-    def __init__(self) -> None:
-        self._known: dict[bytes, Header] = {}
-
-    def get(self, segment: bytes, /) -> Header | None:
-        """The header that this text stands for, if it has been seen on a good token."""
-        return self._known.get(segment)
 
     def add(self, segment: bytes, header: Header, /) -> None:
         """Remember the header of a token whose signature has just been checked."""
-        if len(self._known) >= self._LIMIT:
-            self._known.clear()
-        self._known[segment] = header
+        if len(self) >= self._LIMIT:
+            self.clear()
+        self[segment] = header
 
 
 def verify(token: str, keys: KeySource, expect: TokenProfile, now: float, memo: HeaderMemo) -> VerifiedToken:
@@ -242,7 +235,7 @@ def read_plain_claims(payload: bytes, expect: TokenProfile) -> RegisteredClaims 
     return registered if plain else None
 
 
-def check_claim_types(claims: dict[str, Any]) -> RegisteredClaims:
+def check_claim_types(claims: Mapping[str, Any]) -> RegisteredClaims:
     """Every registered claim has its registered form."""
     try:
         return msgspec.convert(claims, RegisteredClaims)
@@ -273,7 +266,7 @@ def _has_controls(value: object) -> bool:
     return type(value) is list and any(map(_has_controls, value))  # pyright: ignore[reportUnknownArgumentType]
 
 
-def check_required(claims: dict[str, Any], required: frozenset[str]) -> None:
+def check_required(claims: Mapping[str, Any], required: frozenset[str]) -> None:
     """All that the profile requires; `exp` always, so that no token is for ever."""
     if not claims.keys() >= required or "exp" not in claims:
         raise InvalidToken(Reason.MISSING_CLAIM)
@@ -329,7 +322,7 @@ def check_binding(token: VerifiedToken, jkt: str | None, /) -> None:
         raise InvalidToken(Reason.BINDING)
 
 
-def payload_to_sign(claims: dict[str, Any], profile: TokenProfile, now: float) -> bytes:
+def payload_to_sign(claims: Mapping[str, Any], profile: TokenProfile, now: float) -> bytes:
     """The claims as they will be signed, after the same checks: what is issued is what will be accepted.
 
     Registered claims alone are written in the order of their table, which makes them quick to verify.
@@ -339,14 +332,14 @@ def payload_to_sign(claims: dict[str, Any], profile: TokenProfile, now: float) -
         TypeError: a claim is of a type that JSON cannot say.
     """
     try:
-        check_required(claims, profile.required)
         registered = check_claim_types(claims)
-        payload = _encode_claims(registered) if REGISTERED.issuperset(claims) else dump_object(claims)
+        payload = _encode_claims(registered) if REGISTERED.issuperset(claims) else dump_object(dict(claims))
         check_controls(registered, payload)
         if registered.iss != profile.issuer:
             raise InvalidToken(Reason.ISSUER)
         check_audience(registered, profile.audience)
         check_times(registered, profile, now)
+        check_required(claims, profile.required)
     except InvalidToken as exc:
         _explain(exc)
     return payload

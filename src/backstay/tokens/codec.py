@@ -99,7 +99,7 @@ class JwtCodec:
         return _joined(data, key.sign(data))
 
     def _body(self, claims: Mapping[str, object], profile: TokenProfile) -> bytes:
-        return base64url.encode(checks.payload_to_sign(dict(claims), profile, self._now()))
+        return base64url.encode(checks.payload_to_sign(claims, profile, self._now()))
 
     def _head(self, kid: str, alg: str, typ: str) -> bytes:
         head = self._heads.get((kid, alg, typ))
