@@ -260,6 +260,11 @@ def is_text(value: object) -> TypeGuard[str]:
     return type(value) is str and 0 < len(value) <= MAX_TEXT and not _has_controls(value)
 
 
+def is_storable(value: object) -> TypeGuard[str]:
+    """A text that is fit for a claim and has a UTF-8 form, so that every store takes it."""
+    return is_text(value) and not any("\ud800" <= character <= "\udfff" for character in value)
+
+
 def _has_controls(value: object) -> bool:
     if type(value) is str:
         return _CONTROLS.search(value) is not None
