@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     _Pool = asyncpg.Pool[asyncpg.Record]
 
 _CHANNEL = "backstay_tokens"
+# InternalClientError is how asyncpg speaks of a connection that was lost in mid-statement (it says "a bug").
+_AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 
 
 class PostgresTokenStore:
@@ -79,10 +81,11 @@ class PostgresTokenStore:
             self._heard()  # what came before is not announced again: look now
             await lost.wait()
         finally:
-            connection.remove_termination_listener(on_loss)
-            with anyio.CancelScope(shield=True), suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-                await connection.remove_listener(_CHANNEL, self._heard)
             with anyio.CancelScope(shield=True):
+                # The pool has taken back a connection that was lost, and then refuses to hear of it.
+                with suppress(*_AWAY):
+                    connection.remove_termination_listener(on_loss)
+                    await connection.remove_listener(_CHANNEL, self._heard)
                 await self._pool.release(connection, timeout=1.0)
 
     async def tidy(self, *, every: float = 600.0) -> None:
@@ -221,7 +224,7 @@ class PostgresTokenStore:
     async def _ask(self, question: Awaitable[Any]) -> Any:
         try:
             return await question
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as exc:
+        except _AWAY as exc:
             kind = type(exc).__name__
             raise TokenStoreUnavailable(f"PostgreSQL did not answer for the tokens: {kind}") from exc
 

@@ -5,6 +5,8 @@ Every session is refreshed by two racers at once, round after round, while its s
 invalid, all racers of a round were given one successor, and the session is alive, once.
 """
 
+# ruff: noqa: ASYNC110 - what is waited for is the state of a server, or of racers that only rounds move
+
 from __future__ import annotations
 
 import os
@@ -43,7 +45,6 @@ NIGHTLY = bool(os.environ.get("BACKSTAY_NIGHTLY"))
 FAULTS = 50 if NIGHTLY else 3
 SESSIONS = 20
 KEY = generate_key("HS256", kid="k")
-GRACE = Lifetimes().grace.total_seconds()
 
 
 class House:
@@ -212,6 +213,8 @@ async def _kill_a_backend(url: str) -> None:
 
 
 @pytest.mark.redis
+# redis-py leaves sockets to the lost master to the garbage collector, which says so.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_rotations_survive_a_failover_that_lost_the_last_of_them(redis_sentinel) -> None:
     """The replica did not get what the master did last. Clients are ahead of it, and it goes forward."""
     sentinel = Sentinel(redis_sentinel.addresses, socket_timeout=1.0)
@@ -240,9 +243,9 @@ async def test_rotations_survive_a_failover_that_lost_the_last_of_them(redis_sen
         await racing.run(run_faults)
         await racing.check()
     finally:
-        await client.aclose()
-        for host in sentinel.sentinels:
-            await host.aclose()
+        for each in (client, *sentinel.sentinels):
+            await each.aclose()
+            await each.connection_pool.disconnect()
 
 
 @asynccontextmanager
@@ -311,7 +314,7 @@ async def test_news_is_heard_again_after_the_server_was_restarted(durable_postgr
                 await elsewhere.service.authenticate(pair.access_token)
                 await house.service.revoke(pair.refresh_token)
                 with anyio.fail_after(10):
-                    await _until_revoked(elsewhere, pair.access_token)
+                    assert await _until_refused(elsewhere, pair.access_token) is TokenReason.REVOKED
                 await anyio.to_thread.run_sync(durable_postgres.kill)
                 await anyio.to_thread.run_sync(durable_postgres.restart)
                 with anyio.fail_after(30):
@@ -319,15 +322,14 @@ async def test_news_is_heard_again_after_the_server_was_restarted(durable_postgr
             group.cancel_scope.cancel()
 
 
-async def _until_revoked(house: House, token: str) -> None:
+async def _until_refused(house: House, token: str) -> TokenReason:
     while True:
         try:
             await house.service.authenticate(token)
         except TokenStoreUnavailable:
             pass
         except InvalidToken as refused:
-            assert refused.reason is TokenReason.REVOKED
-            return
+            return refused.reason
         await anyio.sleep(0.005)
 
 
