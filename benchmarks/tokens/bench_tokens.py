@@ -102,8 +102,9 @@ def peers(key, token: str):
         import jwt as pyjwt
 
         py_key = pyjwt.PyJWK(key.private_jwk(), algorithm=key.alg)
+        py_public = pyjwt.PyJWK(dict(key.public_jwk or key.private_jwk()), algorithm=key.alg)
         decode["PyJWT"] = lambda: pyjwt.decode(
-            token, py_key, algorithms=[key.alg], audience="api", issuer=CLAIMS["iss"]
+            token, py_public, algorithms=[key.alg], audience="api", issuer=CLAIMS["iss"]
         )
         encode["PyJWT"] = lambda: pyjwt.encode(CLAIMS, py_key.key, algorithm=key.alg, headers=head)
     except ImportError:
