@@ -20,7 +20,7 @@ from backstay.errors import BackstayError, MissingExtraError
 from backstay.tokens import JwtCodec, KeyRing, RingKey, TokenProfile
 from backstay.tokens.events import fingerprint
 from backstay.tokens.opening import open_store
-from backstay.tokens.protocol import SessionStore
+from backstay.tokens.protocol import TokenStore
 from backstay.tokens.refresh import new_identifier
 
 try:
@@ -29,6 +29,7 @@ except ImportError as exc:
     raise MissingExtraError("cli", "backstay token") from exc
 
 T = TypeVar("T")
+_LONGEST = 3660.0  # seconds: an hour, and the leeway at most
 
 _RING = click.option(
     "--keys",
@@ -152,18 +153,25 @@ def inspect(*, keys: Path, issuer: str, audience: str) -> None:
 @_PREFIX
 @click.option("--user", default=None, help="end all sessions and access tokens of this user")
 @click.option("--session", default=None, help="end this one session")
+@click.option("--token-id", default=None, help="deny this one access token, by the jti that 'inspect' shows")
 @click.option("--keep", default=None, help="with --user: the one session to keep")
-def revoke(*, url: str, prefix: str, user: str | None, session: str | None, keep: str | None) -> None:
+def revoke(
+    *, url: str, prefix: str, user: str | None, session: str | None, token_id: str | None, keep: str | None
+) -> None:
     """End sessions at once, on every machine that follows the store."""
-    if (user is None) == (session is None):
-        raise click.UsageError("give either --user or --session")
+    if [user, session, token_id].count(None) != 2:
+        raise click.UsageError("give one of --user, --session and --token-id")
 
-    async def work(store: SessionStore) -> int:
+    async def work(store: TokenStore) -> str:
         if user is not None:
-            return await store.end_user(user, keep=keep)
-        return int(await store.end_session(cast("str", session)))
+            return f"{await store.end_user(user, keep=keep)} sessions ended"
+        if session is not None:
+            return f"{int(await store.end_session(session))} sessions ended"
+        # Until when is not known from the name alone: the longest that a token of an access profile can live.
+        await store.deny(cast("str", token_id), expires_at=time.time() + _LONGEST)
+        return "1 token denied"
 
-    click.echo(f"{_with_store(url, prefix, work)} sessions ended")
+    click.echo(_with_store(url, prefix, work))
 
 
 @token.command()
@@ -173,7 +181,7 @@ def revoke(*, url: str, prefix: str, user: str | None, session: str | None, keep
 def sessions(*, url: str, prefix: str, user: str) -> None:
     """List the live sessions of a user, newest first, one JSON object a line."""
 
-    async def work(store: SessionStore) -> list[dict[str, Any]]:
+    async def work(store: TokenStore) -> list[dict[str, Any]]:
         return [
             {"session": s.family, "client": s.client_id, "device": s.device, "scope": s.scope}
             | {"created": _iso(s.created_at), "used": _iso(s.rotated_at), "ends": _iso(s.idle_end)}
@@ -197,7 +205,7 @@ def _call(work: Callable[[], T]) -> T:
         raise click.ClickException(str(exc)) from None
 
 
-def _with_store(url: str, prefix: str, work: Callable[[SessionStore], Awaitable[T]]) -> T:
+def _with_store(url: str, prefix: str, work: Callable[[TokenStore], Awaitable[T]]) -> T:
     async def main() -> T:
         async with open_store(url, prefix=prefix) as store:
             return await work(store)
