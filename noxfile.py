@@ -133,6 +133,13 @@ def nightly(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Look for a foreign exception, guided by coverage; ``nox -s fuzz -- -max_total_time=86400`` for a day."""
+    session.install(".[tokens]", *requirements("fuzz"))
+    session.run("python", "tests/fuzz/fuzz_tokens.py", *(session.posargs or ["-max_total_time=600"]))
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Run the benchmarks, or those named: ``nox -s bench -- benchmarks/cache/bench_hit.py``."""
     install(session, "test", "bench")

@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -20,7 +19,8 @@ import anyio
 from backstay.errors import BackstayError, MissingExtraError
 from backstay.tokens import JwtCodec, KeyRing, RingKey, TokenProfile
 from backstay.tokens.events import fingerprint
-from backstay.tokens.protocol import SessionStore
+from backstay.tokens.opening import open_store
+from backstay.tokens.protocol import TokenStore
 from backstay.tokens.refresh import new_identifier
 
 try:
@@ -29,6 +29,7 @@ except ImportError as exc:
     raise MissingExtraError("cli", "backstay token") from exc
 
 T = TypeVar("T")
+_LONGEST = 3660.0  # seconds: an hour, and the leeway at most
 
 _RING = click.option(
     "--keys",
@@ -45,6 +46,13 @@ _STORE = click.option(
     envvar="BACKSTAY_TOKEN_STORE",
     required=True,
     help="where sessions are: redis://… or postgresql://…",
+)
+_PREFIX = click.option(
+    "--prefix",
+    envvar="BACKSTAY_TOKEN_PREFIX",
+    default="backstay:tokens",
+    show_default=True,
+    help="of the keys in Redis",
 )
 
 
@@ -109,7 +117,7 @@ def issue(
     now = int(time.time())
     claims: dict[str, object] = {
         "iss": issuer,
-        "aud": audience,
+        "aud": audience.split(","),
         "sub": subject,
         "client_id": client_id,
         "iat": now,
@@ -117,7 +125,7 @@ def issue(
         "jti": new_identifier(),
         "scope": scope,
     }
-    profile = TokenProfile.access(issuer=issuer, audience=audience)
+    profile = TokenProfile.access(issuer=issuer, audience=audience.split(","))
     click.echo(_call(lambda: JwtCodec(_ring(keys)).encode_now(claims, profile=profile)))
 
 
@@ -128,7 +136,7 @@ def issue(
 def inspect(*, keys: Path, issuer: str, audience: str) -> None:
     """Verify the access token on standard input and print its claims. Exits 1 if it is refused."""
     text = sys.stdin.read().strip()
-    profile = TokenProfile.access(issuer=issuer, audience=audience)
+    profile = TokenProfile.access(issuer=issuer, audience=audience.split(","))
     codec = JwtCodec(_ring(keys))
     try:
         found = codec.verifier.verify(text, expect=profile)
@@ -142,36 +150,45 @@ def inspect(*, keys: Path, issuer: str, audience: str) -> None:
 
 @token.command()
 @_STORE
+@_PREFIX
 @click.option("--user", default=None, help="end all sessions and access tokens of this user")
 @click.option("--session", default=None, help="end this one session")
+@click.option("--token-id", default=None, help="deny this one access token, by the jti that 'inspect' shows")
 @click.option("--keep", default=None, help="with --user: the one session to keep")
-def revoke(*, url: str, user: str | None, session: str | None, keep: str | None) -> None:
+def revoke(
+    *, url: str, prefix: str, user: str | None, session: str | None, token_id: str | None, keep: str | None
+) -> None:
     """End sessions at once, on every machine that follows the store."""
-    if (user is None) == (session is None):
-        raise click.UsageError("give either --user or --session")
+    if [user, session, token_id].count(None) != 2:
+        raise click.UsageError("give one of --user, --session and --token-id")
 
-    async def work(store: SessionStore) -> int:
+    async def work(store: TokenStore) -> str:
         if user is not None:
-            return await store.end_user(user, keep=keep)
-        return int(await store.end_session(cast("str", session)))
+            return f"{await store.end_user(user, keep=keep)} sessions ended"
+        if session is not None:
+            return f"{int(await store.end_session(session))} sessions ended"
+        # Until when is not known from the name alone: the longest that a token of an access profile can live.
+        await store.deny(cast("str", token_id), expires_at=time.time() + _LONGEST)
+        return "1 token denied"
 
-    click.echo(f"{_with_store(url, work)} sessions ended")
+    click.echo(_with_store(url, prefix, work))
 
 
 @token.command()
 @_STORE
+@_PREFIX
 @click.argument("user")
-def sessions(*, url: str, user: str) -> None:
+def sessions(*, url: str, prefix: str, user: str) -> None:
     """List the live sessions of a user, newest first, one JSON object a line."""
 
-    async def work(store: SessionStore) -> list[dict[str, Any]]:
+    async def work(store: TokenStore) -> list[dict[str, Any]]:
         return [
             {"session": s.family, "client": s.client_id, "device": s.device, "scope": s.scope}
             | {"created": _iso(s.created_at), "used": _iso(s.rotated_at), "ends": _iso(s.idle_end)}
             for s in await store.sessions(user)
         ]
 
-    for row in _with_store(url, work):
+    for row in _with_store(url, prefix, work):
         click.echo(json.dumps(row))
 
 
@@ -188,28 +205,12 @@ def _call(work: Callable[[], T]) -> T:
         raise click.ClickException(str(exc)) from None
 
 
-def _with_store(url: str, work: Callable[[SessionStore], Awaitable[T]]) -> T:
+def _with_store(url: str, prefix: str, work: Callable[[TokenStore], Awaitable[T]]) -> T:
     async def main() -> T:
-        async with _open(url) as store:
+        async with open_store(url, prefix=prefix) as store:
             return await work(store)
 
     return _call(lambda: anyio.run(main))
-
-
-@asynccontextmanager
-async def _open(url: str) -> AsyncGenerator[SessionStore]:
-    if url.startswith(("redis://", "rediss://", "unix://")):
-        from backstay.tokens.redis import open_redis_store
-
-        async with open_redis_store(url) as redis:
-            yield redis
-    elif url.startswith(("postgresql://", "postgres://")):
-        from backstay.tokens.postgres import open_postgres_store
-
-        async with open_postgres_store(url) as postgres:
-            yield postgres
-    else:
-        raise click.UsageError("--store begins with redis:// or postgresql://")
 
 
 def _iso(instant: float) -> str:

@@ -12,6 +12,7 @@ from backstay.clock import Clock, SystemClock
 from backstay.errors import InvalidToken, TokenReason, TokenStoreUnavailable
 from backstay.events import Emitter
 
+from .checks import check_binding, is_storable
 from .claims import TokenProfile, VerifiedToken
 from .events import (
     RefreshReused,
@@ -133,11 +134,15 @@ class TokenService:
     ) -> TokenPair:
         """Open a session for a user who has just logged in.
 
-        `device` is what the user will see in the list of sessions; `jkt` binds the session to a DPoP key.
+        `device` is what the user will see in the list of sessions, at most 256 characters of it and only those that
+        can be shown; `jkt` binds the session to a DPoP key.
 
         Raises:
             InvalidToken: the user is disabled (`USER_DISABLED`).
+            ValueError: the user, the client or the scopes are no plain text; names which.
         """
+        scope = " ".join(sorted(set(scopes)))
+        _check_texts(user=user, client_id=client_id, scopes=scope or "none")
         extra = await self._claims_of(user)
         if extra is None:
             raise InvalidToken(TokenReason.USER_DISABLED)
@@ -153,8 +158,8 @@ class TokenService:
             kid=self._secrets.current,
             idle=self._lifetimes.idle.total_seconds(),
             absolute=self._lifetimes.absolute.total_seconds(),
-            device=device[:256],
-            scope=" ".join(sorted(set(scopes))),
+            device="".join(filter(str.isprintable, device))[:256],
+            scope=scope,
             jkt=jkt,
             context=dump_object(context).decode(),
         )
@@ -187,6 +192,8 @@ class TokenService:
             TokenStoreUnavailable: ask again later; nothing is lost.
         """
         position = self._read(refresh_token)
+        if not is_storable(client_id):  # no session has such a client, and no store is asked about it
+            self._refuse(TokenReason.WRONG_CLIENT, refresh_token)
         rotation = await self._store.rotate(
             position.family,
             position.generation,
@@ -216,8 +223,12 @@ class TokenService:
         )
         return pair
 
-    async def authenticate(self, access_token: str, /) -> VerifiedToken:
-        """Verify an access token and that it has not been revoked.
+    async def authenticate(self, access_token: str, /, *, jkt: str | None = None) -> VerifiedToken:
+        """Verify an access token, that it has not been revoked, and that its bearer may carry it.
+
+        `jkt` is what `DpopVerifier.check` answered to the proof of this very request, or None if it came
+        without one. A token that is bound to a key is refused without that key's proof (RFC 9449, 7.1), and so
+        is a proof beside a token that is bound to no key.
 
         Raises:
             InvalidToken: the token is refused.
@@ -225,8 +236,8 @@ class TokenService:
         """
         try:
             token = await self._codec.decode(access_token, expect=self._profile)
-            if self._revocations is not None:
-                await self._revocations.check(token)
+            check_binding(token, jkt)
+            await self._check_revocation(token)
         except InvalidToken as exc:
             self._report(exc.reason, access_token)
             raise
@@ -265,13 +276,23 @@ class TokenService:
         return await self._store.sessions(user)
 
     async def introspect(self, access_token: str, /) -> Introspection:
-        """What an access token is worth now (RFC 7662); an inactive answer says nothing more."""
+        """What an access token is worth now (RFC 7662); an inactive answer says nothing more.
+
+        A bound token is described with its binding, which is for whoever asks to check (RFC 9449, 6.2).
+        """
         try:
-            return Introspection.of(await self.authenticate(access_token))
-        except InvalidToken:
+            token = await self._codec.decode(access_token, expect=self._profile)
+            await self._check_revocation(token)
+        except InvalidToken as exc:
+            self._report(exc.reason, access_token)
             return Introspection(active=False)
+        return Introspection.of(token)
 
     # ---- inside
+
+    async def _check_revocation(self, token: VerifiedToken) -> None:
+        if self._revocations is not None:
+            await self._revocations.check(token)
 
     async def _pair(
         self, family: str, rotation: Rotation, client_id: str, scope: str, extra: Mapping[str, object]
@@ -351,3 +372,9 @@ class TokenService:
         if self._revocations is not None:
             with suppress(TokenStoreUnavailable):
                 await self._revocations.catch_up()
+
+
+def _check_texts(**texts: str) -> None:
+    for name, text in texts.items():
+        if not is_storable(text):
+            raise ValueError(f"{name} must be a text of 1 to 1024 characters, and no control character among them")

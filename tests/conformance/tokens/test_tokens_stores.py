@@ -47,9 +47,6 @@ class TestRedis(TokenStoreSuite):
                 if keys:
                     await store._client.delete(*keys)
 
-    async def wait(self, seconds: float) -> None:
-        await anyio.sleep(seconds)
-
 
 @pytest.fixture(scope="module")
 def database(postgres_url):
@@ -79,6 +76,3 @@ class TestPostgres(TokenStoreSuite):
     async def open(self):
         async with open_postgres_store(self.url, max_size=5) as store:
             yield store
-
-    async def wait(self, seconds: float) -> None:
-        await anyio.sleep(seconds)
