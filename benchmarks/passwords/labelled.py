@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 
 import vocabulary as v
 
+from backstay.passwords.generate import common_words
+
 SHORTEST = 8
 
 
@@ -374,6 +376,7 @@ MEDIUM: dict[str, Maker] = {
     "11-14 digits": drawn(string.digits, 11, 12, 13, 14),
     "four words": passphrase(4),
     "five words": passphrase(5, " -"),
+    "three of 4,096 words": lambda rng: rng.choice("- .").join(rng.choice(common_words()) for _ in range(3)),
     "word and 5 random": word_and_random(5),
     "6-7 syllables": syllables(6, 7),
 }
