@@ -60,7 +60,7 @@ def django() -> dict[str, Judge]:
     from django.core.exceptions import ValidationError
 
     if not django.conf.settings.configured:
-        django.conf.settings.configure()
+        django.conf.settings.configure(USE_I18N=False)
     validators = [
         MinimumLengthValidator(),
         CommonPasswordValidator(),
@@ -72,7 +72,7 @@ def django() -> dict[str, Judge]:
         names = [*row.about.get("names", ()), "", ""]
         user = SimpleNamespace(
             username=row.about.get("username", ""), email=row.about.get("email", ""), first_name=names[0], last_name=names[1],
-            _meta=None,
+            _meta=SimpleNamespace(get_field=lambda name: SimpleNamespace(verbose_name=name)),
         )  # fmt: skip
         try:
             for validator in validators:
