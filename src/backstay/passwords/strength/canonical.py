@@ -7,6 +7,7 @@ the same in the other.
 from __future__ import annotations
 
 import unicodedata
+from typing import Final
 
 # Every character that stands for another one in "l33t" spelling falls on one letter, in the password *and* in
 # the list. A substitution then costs one more look-up and never a branch: there is nothing for hostile input
@@ -25,7 +26,9 @@ _CLASSES = {
     "z": "2",
 }
 _SKELETON = str.maketrans({look: letter for letter, looks in _CLASSES.items() for look in looks})
-_LETTERS = str.maketrans(dict.fromkeys("lq"))
+SUBSTITUTES: Final = frozenset(char for looks in _CLASSES.values() for char in looks if not char.isalpha())
+"""Folded characters that are no letters and stand for one in l33t spelling."""
+
 # Characters that look like an ASCII letter and that no decomposition maps there.
 _ALIKE = str.maketrans("аеорсухіјѕԁһկոսαορτυκνικßøłđıæœþð", "aeopcyxijsdhknuaoptukvikoldldiaotd"[:33])
 
@@ -42,8 +45,3 @@ def fold(text: str) -> str:
 def skeleton(folded: str) -> str:
     """The folded text with every l33t class collapsed to its letter."""
     return folded.translate(_SKELETON)
-
-
-def is_substitute(char: str) -> bool:
-    """Whether a folded character that is no letter stands for one in l33t spelling."""
-    return not char.isalpha() and ord(char) in _SKELETON

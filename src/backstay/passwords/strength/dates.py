@@ -1,0 +1,45 @@
+"""Days and business quarters, in any order and with any separator."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from .text import Knowledge, Piece, Text
+
+_DIGITS = re.compile(r"[0-9]+")
+_SEPARATED = re.compile(r"(?<![0-9])(?:[0-9]{1,4})([-/._, ])[0-9]{1,2}\1(?:[0-9]{4}|[0-9]{2})(?![0-9])")
+_QUARTER = re.compile(r"(?:q[1-4]|h[12]|fy)[-_./ ]?(?:(?:20)?[0-4][0-9])(?![0-9])")
+_SHORT_DATE, _DATE, _LONG_DATE, _SEPARATED_DATE, _QUARTER_PRICE = 2.5, 4.1, 4.1, 4.3, 2.3
+
+
+def dates(text: Text, _known: Knowledge) -> Iterator[Piece]:
+    """Dates that are whole runs of digits: inside random digits, a date is chance."""
+    folded = text.folded
+    for match in _DIGITS.finditer(folded):
+        price = _price(match.group())
+        if price is not None:
+            yield match.start(), match.end(), price, "date"
+    for pattern, price in ((_SEPARATED, _SEPARATED_DATE), (_QUARTER, _QUARTER_PRICE)):
+        for match in pattern.finditer(folded):
+            yield match.start(), match.end(), price, "date"
+
+
+def _price(digits: str) -> float | None:
+    if len(digits) == 4:
+        return _SHORT_DATE if is_day(digits) else None
+    if len(digits) == 6:
+        return _DATE if is_day(digits[:4]) or is_day(digits[2:]) else None
+    if len(digits) == 8:
+        return _LONG_DATE if _is_long_date(digits) else None
+    return None
+
+
+def is_day(four: str) -> bool:
+    """Whether four ASCII digits are a day and a month, in either order."""
+    one, other = int(four[:2]), int(four[2:])
+    return (1 <= one <= 12 and 1 <= other <= 31) or (1 <= one <= 31 and 1 <= other <= 12)
+
+
+def _is_long_date(eight: str) -> bool:
+    return (eight[:2] in {"19", "20"} and is_day(eight[4:])) or (eight[4:6] in {"19", "20"} and is_day(eight[:4]))

@@ -1,0 +1,80 @@
+"""What people put before and after a word to please a rule: digits, symbols, and pairs like ``Aa``."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+
+from .text import Knowledge, Piece, Text
+
+# In the order in which people append them.
+_SYMBOLS = "!.@#$*_-?&+%=,/ ()~^"
+_SYMBOL_PRICE = {symbol: math.log10(rank) * 0.8 + 0.2 for rank, symbol in enumerate(_SYMBOLS, start=1)}
+_RARE_SYMBOL = 1.5
+_FIRST_YEAR, _LAST_YEAR, _RECENT = 1930, 2039, 2012
+_LONGEST_TAIL = 4
+_DIGITS = re.compile(r"[0-9]+")
+_SAME_SYMBOL = re.compile(r"([^\w]|_)\1*")
+_USUAL_SYMBOLS = {"!@": 0.8, "!@#": 0.9, "!@#$": 1.0, "@!": 1.2, "#!": 1.3, "?!": 1.0, "!?": 1.0, "<3": 1.0, ":)": 1.0}
+
+
+def symbols(text: Text, _known: Knowledge) -> Iterator[Piece]:
+    """Symbols by how usual they are, alone or several times."""
+    for match in _SAME_SYMBOL.finditer(text.folded):
+        start, end = match.span()
+        price = _SYMBOL_PRICE.get(match.group(1), _RARE_SYMBOL)
+        for at in range(start, end):
+            yield at, at + 1, price, "symbol"
+        if end - start > 1:
+            yield start, end, price + math.log10(end - start), "repeat"
+    for usual, price in _USUAL_SYMBOLS.items():
+        at = text.folded.find(usual)
+        if at >= 0:
+            yield at, at + len(usual), price, "symbol"
+
+
+def digits(text: Text, known: Knowledge) -> Iterator[Piece]:
+    """Digits as people append them, by their frequency in the lists, and years."""
+    for match in _DIGITS.finditer(text.folded):
+        yield from _tails(text.folded, *match.span(), known.lexicon.tails)
+
+
+def _tails(folded: str, start: int, end: int, tails: Mapping[str, float]) -> Iterator[Piece]:
+    # Only at the end of a run: inside twelve random digits, every pair would be somebody's usual tail.
+    # And a single digit between letters is no tail either, unless it begins or ends the password.
+    inside = start > 0 and end < len(folded) and folded[end].isalpha()
+    for at in range(max(start, end - _LONGEST_TAIL), end - 1 if inside else end):
+        piece = folded[at:end]
+        price = min(tails.get(piece, 9.0), _year_price(piece))
+        if price < len(piece):
+            yield at, end, price, "year" if len(piece) == 4 else "digits"
+    if 4 < end - start <= 8:
+        price = _year_price(folded[start : start + 4])
+        if price < 4:
+            yield start, start + 4, price + 0.3, "year"
+
+
+def _year_price(four: str) -> float:
+    if len(four) != 4 or not _FIRST_YEAR <= int(four) <= _LAST_YEAR:
+        return math.inf
+    return 1.2 if int(four) >= _RECENT else 1.7
+
+
+_PAIRS: Mapping[str, float] = {"aa": 0.6, "ab": 0.6, "qq": 0.9, "az": 1.0, "zz": 1.0, "xx": 1.0, "qw": 0.9}
+_OTHER_PAIR = 1.4
+
+
+def composition_pairs(text: Text, _known: Knowledge) -> Iterator[Piece]:
+    """``Aa``, ``Qq`` and the like: two letters that are there for a composition rule and nothing else."""
+    upper, folded = text.upper, text.folded
+    for start in range(text.size - 1):
+        if upper[start] and not upper[start + 1]:
+            pair = folded[start : start + 2]
+            price = _PAIRS.get(pair)
+            if price is None and pair[0] == pair[1] and pair.isalpha():
+                price = _OTHER_PAIR
+            if price is not None:
+                yield start, start + 2, price, "sequence"
+    if text.uppers[-1] == 1 and upper[0] and (text.size == 1 or not folded[1].isalpha()):
+        yield 0, 1, 0.7, "sequence"

@@ -1,0 +1,67 @@
+"""Words of the lists, and what is known of the user: plain, capitalised, in l33t spelling, reversed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .canonical import skeleton
+from .lexicon import Lexicon
+from .text import Knowledge, Piece, Text
+
+_REVERSED = 0.5
+_L33T, _PER_SUBSTITUTE = 0.3, 0.2
+_SHORTEST, _SHORTEST_DISGUISED = 3, 4
+
+
+def listed(text: Text, known: Knowledge) -> Iterator[Piece]:
+    """Words of the lists, straight and reversed."""
+    for start, end, price in _hits(text, text.folded, text.bare, known.lexicon, _SHORTEST):
+        yield start, end, price + text.case_price(start, end), "word"
+    size = text.size
+    for start, end, price in _hits(text, text.folded[::-1], text.bare[::-1], known.lexicon, _SHORTEST_DISGUISED):
+        start, end = size - end, size - start
+        yield start, end, price + _REVERSED + text.case_price(start, end), "word"
+
+
+def _hits(
+    text: Text, folded: str, bare: str, lexicon: Lexicon, shortest: int
+) -> Iterator[tuple[int, int, float]]:
+    words, lengths, size = lexicon.words, lexicon.lengths, len(folded)
+    backwards = shortest != _SHORTEST
+    for start in range(size - shortest + 1):
+        for length in lengths.get(bare[start : start + 3], ()):
+            end = start + length
+            if end > size:
+                break
+            # The skeleton of every longer word is in the list too, so one look-up rules out both spellings.
+            disguised = words.get(bare[start:end]) if length > _SHORTEST else None
+            if length < shortest or (disguised is None and length > _SHORTEST):
+                continue
+            price = words.get(folded[start:end])
+            if disguised is not None:
+                span = (size - end, size - start) if backwards else (start, end)
+                spelled = _l33t_price(text, disguised, *span)
+                price = spelled if price is None or (spelled is not None and spelled < price) else price
+            if price is not None:
+                yield start, end, price
+
+
+def _l33t_price(text: Text, price: float, start: int, end: int) -> float | None:
+    letters = text.letters[end] - text.letters[start]
+    # Something written in signs alone is no word to anybody.
+    if not letters:
+        return None
+    return price + _L33T + _PER_SUBSTITUTE * (text.substitutes[end] - text.substitutes[start])
+
+
+def of_user(text: Text, known: Knowledge) -> Iterator[Piece]:
+    """What is known of the user or the service."""
+    for token, price in known.tokens.items():
+        bare = skeleton(token)
+        for haystack, needle, disguise in ((text.folded, token, 0.0), (text.bare, bare, _L33T)):
+            for written, order in ((needle, 0.0), (needle[::-1], _REVERSED)):
+                at = haystack.find(written)
+                while at >= 0:
+                    end = at + len(written)
+                    yield at, end, price + disguise + order + text.case_price(at, end), "user"
+                    at = haystack.find(written, at + 1)
