@@ -70,7 +70,10 @@ def satisfy(rng: random.Random, password: str) -> str:
             at = letters[0] if rng.random() < 0.85 else letters[-1]
             password = password[:at] + password[at].upper() + password[at + 1 :]
     if not any(map(str.islower, password)):
-        password += rng.choice(["a", "x", "abc"])
+        # Of a word in capitals, some letters give way; only signs and digits need another one.
+        start = next((at for at, char in enumerate(password) if char.isalpha()), 0)
+        password = password[: start + 1] + password[start + 1 :].lower()
+        password += "" if any(map(str.islower, password)) else rng.choice("ax")
     if not any(map(str.isdigit, password)):
         password += rng.choice(v.DIGITS[:14])
     if password.isalnum():
@@ -89,7 +92,7 @@ def ending(rng: random.Random) -> str:
 
 
 def cased(rng: random.Random, word: str) -> str:
-    return rng.choice([word, word.capitalize(), word.capitalize(), word.upper()])
+    return rng.choice([word, word, word, word.capitalize(), word.capitalize(), word.capitalize(), word.upper()])
 
 
 def l33t(rng: random.Random, word: str, share: float = 0.6) -> str:
@@ -121,7 +124,7 @@ def reversal(rng: random.Random) -> str:
 ROWS = {
     "qwerty": ("1234567890", "qwertyuiop", "asdfghjkl;", "zxcvbnm,./"),
     "qwertz": ("1234567890", "qwertzuiop", "asdfghjkl", "yxcvbnm,.-"),
-    "azerty": ("&é\"'(-è_çà", "azertyuiop", "qsdfghjklm", "wxcvbn,;:!"),
+    "azerty": ("1234567890", "azertyuiop", "qsdfghjklm", "wxcvbn,;:!"),
 }
 KEYPAD = "789 456 123 147 258 369 159 753 951 357 741 852 963 7894 4561 1236 1478 3698 7410 1590".split()
 
@@ -285,7 +288,8 @@ def phrases(rng: random.Random) -> str:
 
 
 def three_words(rng: random.Random) -> str:
-    subject, verb = rng.choice(["i", "we", "my", "the", "you"]), rng.choice(["love", "like", "hate", "need", "am", "is"])
+    start = "i love,i love,i like,i hate,i need,we love,my little,my big,my first,the best,the big,you are,i am,we are"
+    subject, verb = rng.choice(start.split(",")).split()
     sep = rng.choice(["", "", "-", "_"])
     parts = [subject, verb, rng.choice(v.WORDS[:250])]
     return sep.join(part.capitalize() for part in parts) + ending(rng)

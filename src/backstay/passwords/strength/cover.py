@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from .text import Piece, Text
 
-_JOINT = 0.3
-_MORE_WORDS = 0.4
+_JOINT = 0.2
+_MORE_WORDS = 0.8
 _TRIGRAM_CAP = 1.6
 _DIGIT = 1.0
 _CAPITAL = 0.3
 _LETTER_CODES = {char: code for code, char in enumerate("abcdefghijklmnopqrstuvwxyz", start=1)}
-_STREWN = re.compile(r"[0-9]+(?=[a-z])")
+_STREWN = re.compile(r"[a-z][0-9]+[a-z]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def random_prices(text: Text, trigrams: Sequence[float]) -> list[float]:
     alphabet = math.log10(_alphabet(text))
     mixed = 1 < text.uppers[-1] < text.letters[-1]
     # Digits strewn among letters were drawn from the whole alphabet; a run of them was chosen as digits.
-    digit = alphabet if len(_STREWN.findall(text.folded)) > 1 else min(_DIGIT, alphabet)
+    digit = alphabet if _STREWN.search(text.folded) else min(_DIGIT, alphabet)
     cap = min(_TRIGRAM_CAP, alphabet)
     prices: list[float] = []
     first = second = 0

@@ -14,6 +14,7 @@ _SYMBOL_PRICE = {symbol: math.log10(rank) * 0.8 + 0.2 for rank, symbol in enumer
 _RARE_SYMBOL = 1.5
 _FIRST_YEAR, _LAST_YEAR, _RECENT = 1930, 2039, 2012
 _LONGEST_TAIL = 4
+_JOINING = {"1": 0.6, "2": 0.6, "4": 0.7}
 _DIGITS = re.compile(r"[0-9]+")
 _SAME_SYMBOL = re.compile(r"([^\w]|_)\1*")
 _USUAL_SYMBOLS = {"!@": 0.8, "!@#": 0.9, "!@#$": 1.0, "@!": 1.2, "#!": 1.3, "?!": 1.0, "!?": 1.0, "<3": 1.0, ":)": 1.0}
@@ -41,10 +42,13 @@ def digits(text: Text, known: Knowledge) -> Iterator[Piece]:
 
 
 def _tails(folded: str, start: int, end: int, tails: Mapping[str, float]) -> Iterator[Piece]:
+    # A single digit between letters is no tail; few of them join words.
+    if end - start == 1 and 0 < start and end < len(folded) and folded[end].isalpha():
+        if folded[start] in _JOINING:
+            yield start, end, _JOINING[folded[start]], "digits"
+        return
     # Only at the end of a run: inside twelve random digits, every pair would be somebody's usual tail.
-    # And a single digit between letters is no tail either, unless it begins or ends the password.
-    inside = start > 0 and end < len(folded) and folded[end].isalpha()
-    for at in range(max(start, end - _LONGEST_TAIL), end - 1 if inside else end):
+    for at in range(max(start, end - _LONGEST_TAIL), end):
         piece = folded[at:end]
         price = min(tails.get(piece, 9.0), _year_price(piece))
         if price < len(piece):

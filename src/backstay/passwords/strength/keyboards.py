@@ -40,7 +40,7 @@ _OBVIOUS_START, _START = 0.6, 1.2
 _CORNERS = frozenset("1qaz0plm79yw&")
 _RIGHT, _LEFT, _VERTICAL, _NEAR, _FAR = 0.2, 0.4, 0.4, 0.7, 1.1
 _TURN = 0.9
-_LONGEST_PERIOD = 4
+_SHORTEST, _LONGEST_PERIOD = 4, 4
 
 
 def _step_prices() -> dict[int, float]:
@@ -83,7 +83,10 @@ def walks(text: Text, _known: Knowledge) -> Iterator[Piece]:
         places = [get(char, 1 << 20 + at) for at, char in enumerate(text.folded)]
         steps = [after - before for before, after in zip(places, places[1:], strict=False)]
         for start, end, price in (*_figures(steps, text.folded), *_turning(steps, text.folded)):
-            yield start, end, price + board.price + min(text.case_price(start, end), 1.0) / 2, "keyboard"
+            # Three letters in a row are met by chance; the well-known ones (``qwe``, ``asd``) are in the list.
+            if end - start >= _SHORTEST or text.folded[start:end].isdigit():
+                case = min(text.case_price(start, end), 1.0) / 2
+                yield start, end, price + board.price + case, "keyboard"
 
 
 def _figures(steps: Sequence[int], folded: str) -> Iterator[tuple[int, int, float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -37,8 +38,9 @@ zomer herfst
 quarter q1 q2 q3 q4
 """
 _CALENDAR_PRICE = 1.4
+_BEFORE_PHRASES = 20
 _VARIANTS_OF = 3_000
-_DROPPED, _SWAPPED, _VOWELLESS = 1.3, 1.3, 0.6
+_DROPPED, _SWAPPED, _DOUBLED, _VOWELLESS = 1.0, 1.0, 1.0, 0.5
 _VOWELS = str.maketrans(dict.fromkeys("aeiou"))
 
 
@@ -85,13 +87,14 @@ def _bits(mask: int) -> tuple[int, ...]:
 
 
 def variants(words: Mapping[str, float]) -> dict[str, float]:
-    """The commonest words with one letter dropped, one pair swapped, or without vowels."""
+    """The commonest words with one letter dropped or doubled, one pair swapped, or without vowels."""
     common = sorted((price, word) for word, price in words.items() if len(word) >= 6 and word.isalpha())
     found: dict[str, float] = {}
     for price, word in common[:_VARIANTS_OF]:
         for at in range(1, len(word)):
             found.setdefault(word[:at] + word[at + 1 :], price + _DROPPED)
             found.setdefault(word[: at - 1] + word[at] + word[at - 1] + word[at + 1 :], price + _SWAPPED)
+            found.setdefault(word[:at] + word[at - 1 :], price + _DOUBLED)
         bare = word[0] + word[1:].translate(_VOWELS)
         if len(bare) >= 4:
             found.setdefault(bare, price + _VOWELLESS)
@@ -121,6 +124,8 @@ def load(languages: Iterable[str] = LANGUAGES, *, extra: Iterable[Path] = ()) ->
                     prices[word] = price
     for word in _CALENDAR.split():
         prices[word] = min(prices.get(word, 99.0), _CALENDAR_PRICE)
+    for rank, phrase in enumerate((data / "phrases.txt").read_text().split(), start=_BEFORE_PHRASES):
+        prices[phrase] = min(prices.get(phrase, 99.0), math.log10(rank))
     for word, price in variants(prices).items():
         prices.setdefault(word, price)
     tails = {tail: price for price, tails in decode((data / "tails.xz").read_bytes()) for tail in tails}

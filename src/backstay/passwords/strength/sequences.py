@@ -10,6 +10,7 @@ from .text import Knowledge, Piece, Text, runs
 
 _OBVIOUS = frozenset("a1z90")
 _WIDEST_GAP = 3
+_SHORTEST_WIDE = 4
 _GAP_PRICE = {0: 0.0, 1: 0.0, -1: 0.3}
 
 
@@ -21,8 +22,10 @@ def sequences(text: Text, _known: Knowledge) -> Iterator[Piece]:
         same = [one == other for one, other in zip(gaps, gaps[stride:], strict=False)]
         for start, end in runs(same, at_least=1 if stride == 1 else 2):
             pattern = gaps[start : start + stride]
-            if all(abs(gap) <= _WIDEST_GAP for gap in pattern):
-                stop = end + 2 * stride
+            stop = end + 2 * stride
+            # Three letters at some distance are met by chance; three that follow each other hardly.
+            widest = 1 if stop - start < _SHORTEST_WIDE else _WIDEST_GAP
+            if all(abs(gap) <= widest for gap in pattern):
                 kind = "sequence" if any(pattern) else "repeat"
                 yield start, stop, _price(text, start, stop, pattern), kind
 
