@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from .text import Piece, Text
 
 _JOINT = 0.2
-_MORE_WORDS = 0.8
+_MORE_WORDS = 1.0
 _TRIGRAM_CAP = 1.6
 _DIGIT = 1.0
 _CAPITAL = 0.3

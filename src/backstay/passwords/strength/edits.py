@@ -9,6 +9,7 @@ from .text import Text
 
 _SHORTEST, _LONGEST = 6, 64
 _AT_LEAST_LEFT = 4
+_SEPARATORS = frozenset("-_. ")
 _TAIL = "0123456789!@#$%&*.?_-"
 
 
@@ -20,9 +21,14 @@ def undone(text: Text) -> Iterator[tuple[Text, float]]:
                 yield simpler, price
 
 
+def _without_separator(text: Text) -> Iterator[Text]:
+    """``I-love-you``."""
+    return _without_inserted(text, _SEPARATORS.__contains__)
+
+
 def _without_symbol(text: Text) -> Iterator[Text]:
     """``p.a.s.s.w.o.r.d``, ``mon!key``."""
-    return _without_inserted(text, lambda char: not char.isalnum())
+    return _without_inserted(text, lambda char: not char.isalnum() and char not in _SEPARATORS)
 
 
 def _without_digit(text: Text) -> Iterator[Text]:
@@ -62,6 +68,7 @@ def _disentangled(text: Text) -> Iterator[Text]:
 
 
 EDITS: Final[tuple[tuple[Callable[[Text], Iterator[Text]], float], ...]] = (
+    (_without_separator, 0.5),
     (_without_symbol, 0.9),
     (_without_digit, 0.9),
     (_undoubled, 0.6),

@@ -11,6 +11,7 @@ from .text import Knowledge, Piece, Text
 # In the order in which people append them.
 _SYMBOLS = "!.@#$*_-?&+%=,/ ()~^"
 _SYMBOL_PRICE = {symbol: math.log10(rank) * 0.8 + 0.2 for rank, symbol in enumerate(_SYMBOLS, start=1)}
+_SEPARATOR_PRICE = {symbol: math.log10(rank) * 0.6 + 0.2 for rank, symbol in enumerate("-_. @&+!#", start=1)}
 _RARE_SYMBOL = 1.5
 _FIRST_YEAR, _LAST_YEAR, _RECENT = 1930, 2039, 2012
 _LONGEST_TAIL = 4
@@ -24,7 +25,10 @@ def symbols(text: Text, _known: Knowledge) -> Iterator[Piece]:
     """Symbols by how usual they are, alone or several times."""
     for match in _SAME_SYMBOL.finditer(text.folded):
         start, end = match.span()
-        price = _SYMBOL_PRICE.get(match.group(1), _RARE_SYMBOL)
+        symbol = match.group(1)
+        price = _SYMBOL_PRICE.get(symbol, _RARE_SYMBOL)
+        if 0 < start and end < text.size and text.folded[start - 1].isalpha() and text.folded[end].isalpha():
+            price = min(price, _SEPARATOR_PRICE.get(symbol, _RARE_SYMBOL))
         for at in range(start, end):
             yield at, at + 1, price, "symbol"
         if end - start > 1:

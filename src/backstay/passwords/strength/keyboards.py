@@ -39,7 +39,7 @@ _REACH = 4
 _OBVIOUS_START, _START = 0.6, 1.2
 _CORNERS = frozenset("1qaz0plm79yw&")
 _RIGHT, _LEFT, _VERTICAL, _NEAR, _FAR = 0.2, 0.4, 0.4, 0.7, 1.1
-_TURN = 0.9
+_TURN = 1.0
 _SHORTEST, _LONGEST_PERIOD = 4, 4
 
 
@@ -103,6 +103,8 @@ def _figures(steps: Sequence[int], folded: str) -> Iterator[tuple[int, int, floa
 def _turning(steps: Sequence[int], folded: str) -> Iterator[tuple[int, int, float]]:
     """Spans from key to neighbouring key, by the number of turns."""
     for start, end in runs([step in _NEAR_STEPS for step in steps], at_least=3):
+        if folded[start : end + 1].isdigit():
+            continue  # among digits, every other one is a neighbour
         turns = sum([steps[at] != steps[at + 1] for at in range(start, end - 1)])
         price = _start_price(folded[start]) + _STEPS[steps[start]] + _TURN * turns + math.log10(end - start + 1)
         yield start, end + 1, price

@@ -39,8 +39,9 @@ quarter q1 q2 q3 q4
 """
 _CALENDAR_PRICE = 1.4
 _BEFORE_PHRASES = 20
-_VARIANTS_OF = 3_000
+_VARIANTS_OF = 4_000
 _DROPPED, _SWAPPED, _DOUBLED, _VOWELLESS = 1.0, 1.0, 1.0, 0.5
+_SHORTEST_VOWELLESS = 5  # shorter ones are found by chance in random passwords
 _VOWELS = str.maketrans(dict.fromkeys("aeiou"))
 
 
@@ -96,7 +97,7 @@ def variants(words: Mapping[str, float]) -> dict[str, float]:
             found.setdefault(word[: at - 1] + word[at] + word[at - 1] + word[at + 1 :], price + _SWAPPED)
             found.setdefault(word[:at] + word[at - 1 :], price + _DOUBLED)
         bare = word[0] + word[1:].translate(_VOWELS)
-        if len(bare) >= 4:
+        if len(bare) >= _SHORTEST_VOWELLESS:
             found.setdefault(bare, price + _VOWELLESS)
     return found
 

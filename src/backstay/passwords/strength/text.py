@@ -14,7 +14,7 @@ from .lexicon import Lexicon
 Piece: TypeAlias = tuple[int, int, float, str]
 """Start, end, log10 of its guesses, and its kind."""
 
-_ALL_UPPER, _TITLE, _LAST_UPPER, _ALTERNATING = 0.3, 0.3, 0.5, 0.7
+_ALL_UPPER, _TITLE, _LAST_UPPER, _ALTERNATING, _CAMEL = 0.3, 0.2, 0.5, 0.7, 0.3
 
 
 class Text:
@@ -51,7 +51,9 @@ class Text:
                 return _LAST_UPPER
         if abs(2 * capitals - letters) <= 1 and self._alternates(start, end):
             return _ALTERNATING
-        return _choices(letters, min(capitals, letters - capitals))
+        price = _choices(letters, min(capitals, letters - capitals))
+        # ``IloveYou``: capitals where words begin.
+        return min(price, _TITLE + _CAMEL * (capitals - 1)) if self.upper[start] else price
 
     def _alternates(self, start: int, end: int) -> bool:
         upper = self.upper

@@ -48,8 +48,8 @@ def _hits(
 
 def _l33t_price(text: Text, price: float, start: int, end: int) -> float | None:
     letters = text.letters[end] - text.letters[start]
-    # Something written in signs alone is no word to anybody.
-    if not letters:
+    # What is written in signs for the most part is no word to anybody.
+    if 2 * letters < end - start:
         return None
     return price + _L33T + _PER_SUBSTITUTE * (text.substitutes[end] - text.substitutes[start])
 
