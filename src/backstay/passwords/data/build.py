@@ -109,7 +109,7 @@ def _read(package: tarfile.TarFile, name: str) -> bytes:
 
 
 def english(lists: dict[str, list[str]], django: Sequence[str]) -> dict[str, int]:
-    """Passwords at their rank, other words at twice theirs, names ten further down."""
+    """Passwords at their rank, other words a little below theirs, names ten further down."""
     ranked = Ranked(_SHORTEST)
     ranked.add(lists["passwords"])
     ranked.add(django)
@@ -117,7 +117,7 @@ def english(lists: dict[str, list[str]], django: Sequence[str]) -> dict[str, int
         ranked.add(lists[name], offset=10)
     ranked.add(lists["surnames"], factor=2, offset=10)
     for name in ("english_wikipedia", "us_tv_and_film"):
-        ranked.add((word for word in lists[name] if word.isalpha()), factor=2)
+        ranked.add((word for word in lists[name] if word.isalpha()), factor=1.25)
     return ranked.bands
 
 

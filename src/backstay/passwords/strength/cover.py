@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from .text import Piece, Text
 
 _JOINT = 0.2
-_MORE_WORDS = 1.0
+_MORE_WORDS = 1.5
 _TRIGRAM_CAP = 1.6
 _DIGIT = 1.0
 _CAPITAL = 0.3
 _LETTER_CODES = {char: code for code, char in enumerate("abcdefghijklmnopqrstuvwxyz", start=1)}
+# One or two letters among digits are not the start of a word.
+_SPELLED = re.compile(r"[a-z]{3,}")
 _STREWN = re.compile(r"[a-z][0-9]+[a-z]")
 
 
@@ -65,22 +67,19 @@ def _retraced(size: int, price: float, last: Sequence[Piece]) -> Cover:
 def random_prices(text: Text, trigrams: Sequence[float]) -> list[float]:
     """The price of each character where no piece covers it: by its alphabet, or by how usual a letter is there."""
     alphabet = math.log10(_alphabet(text))
+    prices = [alphabet] * text.size
+    if not _STREWN.search(text.folded):
+        # Digits strewn among letters were drawn from the whole alphabet; a run of them was chosen as digits.
+        digit = min(_DIGIT, alphabet)
+        prices = [digit if char.isdigit() else alphabet for char in text.folded]
     mixed = 1 < text.uppers[-1] < text.letters[-1]
-    # Digits strewn among letters were drawn from the whole alphabet; a run of them was chosen as digits.
-    digit = alphabet if _STREWN.search(text.folded) else min(_DIGIT, alphabet)
-    cap = min(_TRIGRAM_CAP, alphabet)
-    prices: list[float] = []
-    first = second = 0
-    for at, char in enumerate(text.folded):
-        code = _LETTER_CODES.get(char)
-        if code is None:
-            first = second = 0
-            prices.append(digit if char.isdigit() else alphabet)
-            continue
-        price = trigrams[(first * 27 + second) * 27 + code]
-        first, second = second, code
-        price = price if price < cap else cap
-        prices.append(price + _CAPITAL if mixed or (at and text.upper[at]) else price)
+    for match in _SPELLED.finditer(text.folded):
+        first = second = 0
+        for at in range(*match.span()):
+            code = _LETTER_CODES[text.folded[at]]
+            price = min(trigrams[(first * 27 + second) * 27 + code], _TRIGRAM_CAP)
+            prices[at] = price + _CAPITAL if mixed or (at and text.upper[at]) else price
+            first, second = second, code
     return prices
 
 

@@ -83,8 +83,8 @@ def walks(text: Text, _known: Knowledge) -> Iterator[Piece]:
         places = [get(char, 1 << 20 + at) for at, char in enumerate(text.folded)]
         steps = [after - before for before, after in zip(places, places[1:], strict=False)]
         for start, end, price in (*_figures(steps, text.folded), *_turning(steps, text.folded)):
-            # Three letters in a row are met by chance; the well-known ones (``qwe``, ``asd``) are in the list.
-            if end - start >= _SHORTEST or text.folded[start:end].isdigit():
+            # Three letters in a row are met by chance, unless where a row begins (``qwe``, ``asd``).
+            if end - start >= _SHORTEST or text.folded[start] in "qaz" or text.folded[start:end].isdigit():
                 case = min(text.case_price(start, end), 1.0) / 2
                 yield start, end, price + board.price + case, "keyboard"
 

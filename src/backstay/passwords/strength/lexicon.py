@@ -39,7 +39,7 @@ quarter q1 q2 q3 q4
 """
 _CALENDAR_PRICE = 1.4
 _BEFORE_PHRASES = 20
-_VARIANTS_OF = 4_000
+_VARIANTS_OF = 6_000
 _DROPPED, _SWAPPED, _DOUBLED, _VOWELLESS = 1.0, 1.0, 1.0, 0.5
 _SHORTEST_VOWELLESS = 5  # shorter ones are found by chance in random passwords
 _VOWELS = str.maketrans(dict.fromkeys("aeiou"))
