@@ -1,76 +1,81 @@
-"""Edits that people make to the whole of a password, undone. A new one is a function here and a row in `EDITS`."""
+"""Edits that people make to the whole of a password, undone. A new one is a function here and its name in `EDITS`."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
-from typing import Final
+from itertools import chain
+from typing import Final, TypeAlias
 
 from .text import Text
+
+_Undone: TypeAlias = tuple[Text, float]
+"""The text before the edit, and what the edit costs."""
 
 _SHORTEST, _LONGEST = 6, 64
 _AT_LEAST_LEFT = 4
 _SEPARATORS = frozenset("-_. ")
-_TAIL = "0123456789!@#$%&*.?_-"
+_SEPARATED, _FILLED, _INSERTED, _DOUBLED, _ENTANGLED = 0.5, 0.9, 1.4, 0.6, 0.9
+_CORE = re.compile(r".*[^\W\d_]", re.DOTALL)
 
 
-def undone(text: Text) -> Iterator[tuple[Text, float]]:
+def undone(text: Text) -> Iterator[_Undone]:
     """The text without each edit that it shows, and what the edit costs."""
     if _SHORTEST <= text.size <= _LONGEST:
-        for edit, price in EDITS:
-            for simpler in edit(text):
-                yield simpler, price
+        yield from chain.from_iterable(edit(text) for edit in EDITS)
 
 
-def _without_separator(text: Text) -> Iterator[Text]:
-    """``I-love-you``."""
-    return _without_inserted(text, _SEPARATORS.__contains__)
+def without_symbol(text: Text) -> Iterator[_Undone]:
+    """``I-love-you``, ``p#a#s#s#w#0#r#d``, ``mon!key``."""
+    yield from _without(text, [at for at, char in enumerate(text.folded) if not char.isalnum()])
 
 
-def _without_symbol(text: Text) -> Iterator[Text]:
-    """``p.a.s.s.w.o.r.d``, ``mon!key``."""
-    return _without_inserted(text, lambda char: not char.isalnum() and char not in _SEPARATORS)
-
-
-def _without_digit(text: Text) -> Iterator[Text]:
+def without_digit(text: Text) -> Iterator[_Undone]:
     """``p1a1s1s1``, ``mon7key``."""
-    return _without_inserted(text, str.isdigit)
+    yield from _without(text, [at for at, char in enumerate(text.folded) if char.isdigit()])
 
 
-def _without_inserted(text: Text, is_kind: Callable[[str], bool]) -> Iterator[Text]:
+def _without(text: Text, positions: list[int]) -> Iterator[_Undone]:
     folded = text.folded
-    between = {
-        at
-        for at in range(1, text.size - 1)
-        if is_kind(folded[at]) and folded[at - 1].isalpha() and folded[at + 1].isalpha()
-    }
+    inner = {at for at in positions if 0 < at < text.size - 1 and _between_letters(folded, at)}
     # What stands inside goes; the same character at the very end is a tail and stays priced as such.
-    for char in sorted({folded[at] for at in between})[:2]:
-        keep = [at for at in range(text.size) if at not in between or folded[at] != char]
+    for char in sorted({folded[at] for at in inner})[:2]:
+        gone = {at for at in inner if folded[at] == char}
+        keep = [at for at in range(text.size) if at not in gone]
         if len(keep) >= _AT_LEAST_LEFT:
-            yield text.only(keep)
+            price = _SEPARATED if char in _SEPARATORS else _FILLED if len(gone) > 1 else _INSERTED
+            yield text.only(keep), price
 
 
-def _undoubled(text: Text) -> Iterator[Text]:
+def _between_letters(folded: str, at: int) -> bool:
+    return folded[at - 1].isalpha() and folded[at + 1].isalpha()
+
+
+def undoubled(text: Text) -> Iterator[_Undone]:
     """``ppaassss11``."""
-    core = len(text.folded.rstrip(_TAIL))
-    for start in (0, 1):
-        pairs = range(start, core - 1, 2)
-        if core >= _SHORTEST and all(text.folded[at] == text.folded[at + 1] for at in pairs):
-            yield text.only([*range(start), *pairs, *range(core - (core - start) % 2, text.size)])
+    core = _core(text)
+    pairs = range(0, core - core % 2, 2)
+    if core >= _SHORTEST and all(text.folded[at] == text.folded[at + 1] for at in pairs):
+        yield text.only([*pairs, *range(core, text.size)]), _DOUBLED
 
 
-def _disentangled(text: Text) -> Iterator[Text]:
-    """Two halves by turns, ``p1a2s3s4``: first the one, then the other."""
+def disentangled(text: Text) -> Iterator[_Undone]:
+    """Letters and digits by turns, ``p1a2s3s4``: first the ones, then the others."""
     core = len(text.folded.rstrip("!@#$%&*.?_-"))
     kinds = [char.isalpha() for char in text.folded[:core]]
     if core >= _SHORTEST and all(one != other for one, other in zip(kinds, kinds[1:], strict=False)):
-        yield text.only([*range(0, core, 2), *range(1, core, 2), *range(core, text.size)])
+        yield text.only([*range(0, core, 2), *range(1, core, 2), *range(core, text.size)]), _ENTANGLED
 
 
-EDITS: Final[tuple[tuple[Callable[[Text], Iterator[Text]], float], ...]] = (
-    (_without_separator, 0.5),
-    (_without_symbol, 0.9),
-    (_without_digit, 0.9),
-    (_undoubled, 0.6),
-    (_disentangled, 0.9),
+def _core(text: Text) -> int:
+    """Where the last letter ends."""
+    match = _CORE.match(text.folded)
+    return match.end() if match else 0
+
+
+EDITS: Final[tuple[Callable[[Text], Iterator[_Undone]], ...]] = (
+    without_symbol,
+    without_digit,
+    undoubled,
+    disentangled,
 )

@@ -15,6 +15,7 @@ _SEPARATOR_PRICE = {symbol: math.log10(rank) * 0.6 + 0.2 for rank, symbol in enu
 _RARE_SYMBOL = 1.5
 _FIRST_YEAR, _LAST_YEAR, _RECENT = 1930, 2039, 2012
 _LONGEST_TAIL = 4
+_INSIDE = 0.5
 _JOINING = {"1": 0.6, "2": 0.6, "4": 0.7}
 _DIGITS = re.compile(r"[0-9]+")
 _SAME_SYMBOL = re.compile(r"([^\w]|_)\1*")
@@ -46,15 +47,16 @@ def digits(text: Text, known: Knowledge) -> Iterator[Piece]:
 
 
 def _tails(folded: str, start: int, end: int, tails: Mapping[str, float]) -> Iterator[Piece]:
+    inside = 0 < start and end < len(folded) and folded[start - 1].isalpha() and folded[end].isalpha()
     # A single digit between letters is no tail; few of them join words.
-    if end - start == 1 and 0 < start and end < len(folded) and folded[end].isalpha():
+    if inside and end - start == 1:
         if folded[start] in _JOINING:
             yield start, end, _JOINING[folded[start]], "digits"
         return
     # Only at the end of a run: inside twelve random digits, every pair would be somebody's usual tail.
     for at in range(max(start, end - _LONGEST_TAIL), end):
         piece = folded[at:end]
-        price = min(tails.get(piece, 9.0), _year_price(piece))
+        price = min(tails.get(piece, 9.0), _year_price(piece)) + _INSIDE * inside
         if price < len(piece):
             yield at, end, price, "year" if len(piece) == 4 else "digits"
     if 4 < end - start <= 8:

@@ -37,7 +37,7 @@ _ROW = 64  # far more than a row has keys, so that a difference of two places sa
 _REACH = 4
 
 _OBVIOUS_START, _START = 0.6, 1.2
-_CORNERS = frozenset("1qaz0plm79yw&")
+_CORNERS = frozenset("1qaz0plm379yw&")
 _RIGHT, _LEFT, _VERTICAL, _NEAR, _FAR = 0.2, 0.4, 0.4, 0.7, 1.1
 _TURN = 1.0
 _SHORTEST, _LONGEST_PERIOD = 4, 4

@@ -39,7 +39,7 @@ quarter q1 q2 q3 q4
 """
 _CALENDAR_PRICE = 1.4
 _BEFORE_PHRASES = 20
-_VARIANTS_OF = 6_000
+_VARIANTS_OF = 8_000
 _DROPPED, _SWAPPED, _DOUBLED, _VOWELLESS = 1.0, 1.0, 1.0, 0.5
 _SHORTEST_VOWELLESS = 5  # shorter ones are found by chance in random passwords
 _VOWELS = str.maketrans(dict.fromkeys("aeiou"))
@@ -116,8 +116,9 @@ def load(languages: Iterable[str] = LANGUAGES, *, extra: Iterable[Path] = ()) ->
         BreachDataError: a file is damaged.
     """
     data = resources.files("backstay.passwords.data")
-    prices: dict[str, float] = {}
-    sources = [data / "english.xz", *(data / "packs" / f"{language}.xz" for language in languages), *extra]
+    prices = english()
+    typed_wrong = variants(prices)
+    sources = [*(data / "packs" / f"{language}.xz" for language in languages), *extra]
     for source in sources:
         for price, words in decode(source.read_bytes()):
             for word in words:
@@ -127,7 +128,7 @@ def load(languages: Iterable[str] = LANGUAGES, *, extra: Iterable[Path] = ()) ->
         prices[word] = min(prices.get(word, 99.0), _CALENDAR_PRICE)
     for rank, phrase in enumerate((data / "phrases.txt").read_text().split(), start=_BEFORE_PHRASES):
         prices[phrase] = min(prices.get(phrase, 99.0), math.log10(rank))
-    for word, price in variants(prices).items():
+    for word, price in typed_wrong.items():
         prices.setdefault(word, price)
     tails = {tail: price for price, tails in decode((data / "tails.xz").read_bytes()) for tail in tails}
     trigrams = tuple(byte / 100 for byte in (data / "trigrams.bin").read_bytes())

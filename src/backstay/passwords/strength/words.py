@@ -10,17 +10,25 @@ from .text import Knowledge, Piece, Text
 
 _REVERSED = 0.5
 _L33T, _PER_SUBSTITUTE = 0.3, 0.2
-_SHORTEST, _SHORTEST_DISGUISED = 3, 4
+_SHORTEST, _SHORTEST_DISGUISED, _SHORTEST_IN_SIGNS = 3, 4, 6
+_AMONG_LETTERS = 0.4  # three letters are a word by chance where others touch them
 
 
 def listed(text: Text, known: Knowledge) -> Iterator[Piece]:
     """Words of the lists, straight and reversed."""
     for start, end, price in _hits(text, text.folded, text.bare, known.lexicon, _SHORTEST):
-        yield start, end, price + text.case_price(start, end), "word"
+        price += text.case_price(start, end)
+        if end - start == _SHORTEST and _is_among_letters(text.folded, start, end):
+            price += _AMONG_LETTERS
+        yield start, end, price, "word"
     size = text.size
     for start, end, price in _hits(text, text.folded[::-1], text.bare[::-1], known.lexicon, _SHORTEST_DISGUISED):
         start, end = size - end, size - start
         yield start, end, price + _REVERSED + text.case_price(start, end), "word"
+
+
+def _is_among_letters(folded: str, start: int, end: int) -> bool:
+    return folded[start - 1 : start].isalpha() or folded[end : end + 1].isalpha()
 
 
 def _hits(
@@ -48,8 +56,8 @@ def _hits(
 
 def _l33t_price(text: Text, price: float, start: int, end: int) -> float | None:
     letters = text.letters[end] - text.letters[start]
-    # What is written in signs for the most part is no word to anybody.
-    if 2 * letters < end - start:
+    # What is written in signs for the most part is no word to anybody; a short one is met by chance.
+    if letters * (2 if end - start < _SHORTEST_IN_SIGNS else 4) < end - start:
         return None
     return price + _L33T + _PER_SUBSTITUTE * (text.substitutes[end] - text.substitutes[start])
 
