@@ -65,7 +65,7 @@ def satisfy(rng: random.Random, password: str) -> str:
     if not any(map(str.isupper, password)):
         letters = [at for at, char in enumerate(password) if char.isalpha()]
         if not letters:
-            password = rng.choice(["A", "Aa", "a", "Abc", "Q"]) + password
+            password = rng.choice(["Aa", "Aa", "Abc", "Qw"]) + password
         else:
             at = letters[0] if rng.random() < 0.85 else letters[-1]
             password = password[:at] + password[at].upper() + password[at + 1 :]

@@ -34,8 +34,8 @@ def _price(text: Text, start: int, end: int, pattern: Sequence[int]) -> float:
     price = math.log10(end - start) + min(text.case_price(start, end), 1.0) / 2
     for at, gap in enumerate(pattern, start=start):
         char = text.folded[at]
-        price += 0.5 if char in _OBVIOUS else 1.0 if char.isdigit() else 1.3
-        price += _GAP_PRICE.get(gap, 0.9)
+        price += 0.5 if char in _OBVIOUS else 0.8 if char.isdigit() else 1.2
+        price += _GAP_PRICE.get(gap, 0.6)
     return price
 
 
