@@ -72,19 +72,15 @@ def _year_price(four: str) -> float:
 
 
 _PAIRS: Mapping[str, float] = {"aa": 0.6, "ab": 0.6, "qq": 0.9, "az": 1.0, "zz": 1.0, "xx": 1.0, "qw": 0.9}
-_OTHER_PAIR = 1.4
+_OTHER_PAIR, _LONE_CAPITAL = 1.4, 0.7
 
 
 def composition_pairs(text: Text, _known: Knowledge) -> Iterator[Piece]:
-    """``Aa``, ``Qq`` and the like: two letters that are there for a composition rule and nothing else."""
-    upper, folded = text.upper, text.folded
-    for start in range(text.size - 1):
-        if upper[start] and not upper[start + 1]:
-            pair = folded[start : start + 2]
-            price = _PAIRS.get(pair)
-            if price is None and pair[0] == pair[1] and pair.isalpha():
-                price = _OTHER_PAIR
-            if price is not None:
-                yield start, start + 2, price, "sequence"
-    if text.uppers[-1] == 1 and upper[0] and (text.size == 1 or not folded[1].isalpha()):
-        yield 0, 1, 0.7, "sequence"
+    """``Aa`` or a lone ``A`` at an end: letters that are there for a composition rule and nothing else."""
+    for start in {0, text.size - 2} - {-2, -1}:
+        if text.upper[start] and not text.upper[start + 1]:
+            pair = text.folded[start : start + 2]
+            price = _PAIRS.get(pair, _OTHER_PAIR if pair[0] == pair[1] and pair.isalpha() else math.inf)
+            yield start, start + 2, price, "sequence"
+    if text.uppers[-1] == 1 and text.upper[0] and not text.folded[1:2].isalpha():
+        yield 0, 1, _LONE_CAPITAL, "sequence"

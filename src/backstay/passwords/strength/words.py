@@ -20,7 +20,8 @@ def listed(text: Text, known: Knowledge) -> Iterator[Piece]:
         price += text.case_price(start, end)
         if end - start == _SHORTEST and _is_among_letters(text.folded, start, end):
             price += _AMONG_LETTERS
-        yield start, end, price, "word"
+        # Passwords of digits are listed as well. They are put after words, and are none themselves.
+        yield start, end, price, "word" if text.letters[end] > text.letters[start] else "digits"
     size = text.size
     for start, end, price in _hits(text, text.folded[::-1], text.bare[::-1], known.lexicon, _SHORTEST_DISGUISED):
         start, end = size - end, size - start
@@ -56,8 +57,8 @@ def _hits(
 
 def _l33t_price(text: Text, price: float, start: int, end: int) -> float | None:
     letters = text.letters[end] - text.letters[start]
-    # What is written in signs for the most part is no word to anybody; a short one is met by chance.
-    if letters * (2 if end - start < _SHORTEST_IN_SIGNS else 4) < end - start:
+    # What is written in signs alone is no word to anybody, and a short one mostly in signs is met by chance.
+    if not letters or (end - start < _SHORTEST_IN_SIGNS and 2 * letters < end - start):
         return None
     return price + _L33T + _PER_SUBSTITUTE * (text.substitutes[end] - text.substitutes[start])
 
