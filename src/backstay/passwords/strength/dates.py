@@ -1,4 +1,4 @@
-"""Days and business quarters, in any order and with any separator."""
+"""Days, times and business quarters, in any order and with any separator."""
 
 from __future__ import annotations
 
@@ -10,6 +10,17 @@ from .text import Knowledge, Piece, Text
 _DIGITS = re.compile(r"[0-9]+")
 _SEPARATED = re.compile(r"(?<![0-9])(?:[0-9]{1,4})([-/._, ])[0-9]{1,2}\1(?:[0-9]{4}|[0-9]{2})(?![0-9])")
 _QUARTER = re.compile(r"(?:q[1-4]|h[12]|fy)[-_./ ]?(?:(?:20)?[0-4][0-9])(?![0-9])")
+_DAY = r"[0-3]?[0-9](?:st|nd|rd|th)?"
+_MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)"
+)
+_YEAR = r"(?:(?:19|20)[0-9]{2}|[0-9]{2})(?![0-9])"
+_BETWEEN = r"[-/._, ]?(?:of)?"
+_DAY_MONTH = re.compile(rf"(?<![0-9]){_DAY}{_BETWEEN}{_MONTH}(?:{_BETWEEN}{_YEAR})?")
+_MONTH_DAY = re.compile(rf"{_MONTH}{_BETWEEN}{_DAY}(?:{_BETWEEN}{_YEAR})?(?![0-9])")
+_TIME = re.compile(r"(?<![0-9])[0-2]?[0-9][:.][0-5][0-9](?:[ap]m)?")
+_SPELLED_DATE, _TIME_PRICE = 4.0, 2.3
 _SHORT_DATE, _DATE, _LONG_DATE, _SEPARATED_DATE, _QUARTER_PRICE = 2.4, 3.8, 3.8, 4.0, 2.0
 
 
@@ -22,6 +33,13 @@ def dates(text: Text, _known: Knowledge) -> Iterator[Piece]:
             yield match.start(), match.end(), price, "date"
     for pattern, price in ((_SEPARATED, _SEPARATED_DATE), (_QUARTER, _QUARTER_PRICE)):
         for match in pattern.finditer(folded):
+            yield match.start(), match.end(), price, "date"
+
+
+def spelled(text: Text, _known: Knowledge) -> Iterator[Piece]:
+    """``4thofJuly1976``, ``Jan-01-1990``, ``7:30pm``."""
+    for pattern, price in ((_DAY_MONTH, _SPELLED_DATE), (_MONTH_DAY, _SPELLED_DATE), (_TIME, _TIME_PRICE)):
+        for match in pattern.finditer(text.folded):
             yield match.start(), match.end(), price, "date"
 
 

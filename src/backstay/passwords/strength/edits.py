@@ -15,7 +15,7 @@ _Undone: TypeAlias = tuple[Text, float]
 _SHORTEST, _LONGEST = 6, 64
 _AT_LEAST_LEFT = 4
 _SEPARATORS = frozenset("-_. ")
-_SEPARATED, _FILLED, _INSERTED, _DOUBLED, _ENTANGLED = 0.5, 0.9, 1.4, 0.6, 0.9
+_SEPARATED, _FILLED, _INSERTED, _DOUBLED, _ENTANGLED, _WIDE = 0.5, 0.9, 1.4, 0.6, 0.9, 0.6
 _CORE = re.compile(r".*[^\W\d_]", re.DOTALL)
 
 
@@ -67,6 +67,24 @@ def disentangled(text: Text) -> Iterator[_Undone]:
         yield text.only([*range(0, core, 2), *range(1, core, 2), *range(core, text.size)]), _ENTANGLED
 
 
+_WIDE_L33T: Final = {
+    "|-|": "h", "|<": "k", "|{": "k", "/\\/\\": "m", "|\\/|": "m", "|\\|": "n", "/\\": "a", "\\/\\/": "w", "|)": "d", "|_|": "u",
+    "\\/": "v", "()": "o", "vv": "w", "ph": "f",
+}  # fmt: skip
+
+
+def without_wide_l33t(text: Text) -> Iterator[_Undone]:
+    """``|-|3llo``, ``ph00tball``: several characters for one."""
+    if not any(written in text.folded for written in _WIDE_L33T):
+        return
+    folded, upper = text.folded, list(text.upper)
+    for written, letter in _WIDE_L33T.items():
+        while (at := folded.find(written)) >= 0:
+            folded = folded[:at] + letter + folded[at + len(written) :]
+            upper[at : at + len(written)] = [upper[at]]
+    yield Text(folded, upper), _WIDE
+
+
 def _core(text: Text) -> int:
     """Where the last letter ends."""
     match = _CORE.match(text.folded)
@@ -78,4 +96,5 @@ EDITS: Final[tuple[Callable[[Text], Iterator[_Undone]], ...]] = (
     without_digit,
     undoubled,
     disentangled,
+    without_wide_l33t,
 )

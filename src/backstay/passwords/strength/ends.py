@@ -19,7 +19,14 @@ _INSIDE = 0.5
 _JOINING = {"1": 0.6, "2": 0.6, "4": 0.7}
 _DIGITS = re.compile(r"[0-9]+")
 _SAME_SYMBOL = re.compile(r"([^\w]|_)\1*")
-_USUAL_SYMBOLS = {"!@": 0.8, "!@#": 0.9, "!@#$": 1.0, "@!": 1.2, "#!": 1.3, "?!": 1.0, "!?": 1.0, "<3": 1.0, ":)": 1.0}
+_USUAL: Mapping[str, float] = {
+    "!@": 0.8, "!@#": 0.9, "!@#$": 1.0, "@!": 1.2, "#!": 1.3, "?!": 1.0, "!?": 0.8, "<3": 0.9, ":)": 0.9, ":d": 1.2,
+    "xx_": 1.2, "_xx": 0.5, "www.": 0.9, "http://": 0.9, "https://": 1.0, "@gmail": 1.0, "@home": 1.2, "@work": 1.3,
+    ".com": 0.7, ".net": 1.0, ".org": 1.0, ".de": 1.3, ".txt": 1.3, ".doc": 1.3, ".pdf": 1.4, ".exe": 1.3, ".zip": 1.4,
+    ".html": 1.4,
+}  # fmt: skip
+_NUMBERED = re.compile(r"[-_ ]?v?[0-9]{1,2}(?:\.[0-9]{1,2}){1,2}(?![0-9.])")
+_NUMBERED_PRICE = 2.0
 
 
 def symbols(text: Text, _known: Knowledge) -> Iterator[Piece]:
@@ -34,10 +41,16 @@ def symbols(text: Text, _known: Knowledge) -> Iterator[Piece]:
             yield at, at + 1, price, "symbol"
         if end - start > 1:
             yield start, end, price + math.log10(end - start), "repeat"
-    for usual, price in _USUAL_SYMBOLS.items():
-        at = text.folded.find(usual)
+
+
+def usual(text: Text, _known: Knowledge) -> Iterator[Piece]:
+    """Symbols that come together, ends of addresses and files, numbers of versions."""
+    for end, price in _USUAL.items():
+        at = text.folded.find(end)
         if at >= 0:
-            yield at, at + len(usual), price, "symbol"
+            yield at, at + len(end), price, "symbol"
+    for match in _NUMBERED.finditer(text.folded):
+        yield match.start(), match.end(), _NUMBERED_PRICE, "digits"
 
 
 def digits(text: Text, known: Knowledge) -> Iterator[Piece]:

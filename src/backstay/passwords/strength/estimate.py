@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from . import dates, edits, ends, keyboards, sequences, words
+from . import dates, disguises, edits, ends, keyboards, sequences, words
 from . import lexicon as lexicons
 from .canonical import fold
 from .cover import Cover, cheapest, random_prices
@@ -27,12 +27,15 @@ CUT: Final = 96
 MATCHERS: Final[tuple[Callable[[Text, Knowledge], Iterator[Piece]], ...]] = (
     words.listed,
     words.of_user,
+    disguises.disguised,
     ends.symbols,
+    ends.usual,
     ends.digits,
     ends.composition_pairs,
     keyboards.walks,
     sequences.sequences,
     dates.dates,
+    dates.spelled,
 )
 """Everything that finds pieces. A new kind of piece is a function and its name here."""
 

@@ -42,7 +42,10 @@ _BEFORE_PHRASES = 20
 _VARIANTS_OF = 8_000
 _DROPPED, _SWAPPED, _DOUBLED, _VOWELLESS = 1.0, 1.0, 1.0, 0.5
 _SHORTEST_VOWELLESS = 5  # shorter ones are found by chance in random passwords
+MASK: Final = "*"
+"""What stands in the list for a vowel that is masked (``p*ssw*rd``)."""
 _VOWELS = str.maketrans(dict.fromkeys("aeiou"))
+_MASKED = str.maketrans(dict.fromkeys("aeiou", MASK))
 
 
 class Lexicon:
@@ -88,7 +91,7 @@ def _bits(mask: int) -> tuple[int, ...]:
 
 
 def variants(words: Mapping[str, float]) -> dict[str, float]:
-    """The commonest words with one letter dropped or doubled, one pair swapped, or without vowels."""
+    """The commonest words with one letter dropped or doubled, one pair swapped, without vowels, or with masked ones."""
     common = sorted((price, word) for word, price in words.items() if len(word) >= 6 and word.isalpha())
     found: dict[str, float] = {}
     for price, word in common[:_VARIANTS_OF]:
@@ -99,6 +102,7 @@ def variants(words: Mapping[str, float]) -> dict[str, float]:
         bare = word[0] + word[1:].translate(_VOWELS)
         if len(bare) >= _SHORTEST_VOWELLESS:
             found.setdefault(bare, price + _VOWELLESS)
+        found.setdefault(word[0] + word[1:].translate(_MASKED), price)
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from .canonical import skeleton
 from .lexicon import Lexicon
@@ -11,6 +12,8 @@ from .text import Knowledge, Piece, Text
 _REVERSED = 0.5
 _L33T, _PER_SUBSTITUTE = 0.3, 0.2
 _SHORTEST, _SHORTEST_DISGUISED, _SHORTEST_IN_SIGNS = 3, 4, 6
+SHORTEST_INSIDE: Final = 4
+"""Characters from which on a text known of the user is looked for anywhere."""
 _AMONG_LETTERS = 0.4  # three letters are a word by chance where others touch them
 
 
@@ -64,7 +67,7 @@ def _l33t_price(text: Text, price: float, start: int, end: int) -> float | None:
 
 
 def of_user(text: Text, known: Knowledge) -> Iterator[Piece]:
-    """What is known of the user or the service."""
+    """What is known of the user or the service. Short texts only where they stand alone or at an end."""
     for token, price in known.tokens.items():
         bare = skeleton(token)
         for haystack, needle, disguise in ((text.folded, token, 0.0), (text.bare, bare, _L33T)):
@@ -72,5 +75,14 @@ def of_user(text: Text, known: Knowledge) -> Iterator[Piece]:
                 at = haystack.find(written)
                 while at >= 0:
                     end = at + len(written)
-                    yield at, end, price + disguise + order + text.case_price(at, end), "user"
+                    if end - at >= SHORTEST_INSIDE or _stands_out(text, at, end):
+                        yield at, end, price + disguise + order + text.case_price(at, end), "user"
                     at = haystack.find(written, at + 1)
+
+
+def _stands_out(text: Text, start: int, end: int) -> bool:
+    # ``jdPassword``, ``Password-jd``, ``Eze1999``: not inside a word.
+    after = text.folded[end : end + 1]
+    if start == 0:
+        return not after.isalpha() or text.upper[end] != text.upper[end - 1]
+    return not text.folded[start - 1].isalpha() and not after.isalpha()
