@@ -131,7 +131,7 @@ def pack(lists: dict[str, list[str]], known: dict[str, int]) -> dict[str, int]:
                 ranked.add([word], factor=2 * min(len(words), _PACK_WORDS))
         else:
             long_enough = [word for word in words if len(word) >= _SHORTEST_IN_PACK]
-            ranked.add(long_enough[:_PACK_WORDS], factor=4 if name == "commonWords" else 2)
+            ranked.add(long_enough[:_PACK_WORDS], factor=4, offset=0 if name == "commonWords" else 10)
     return {word: band for word, band in ranked.bands.items() if band < known.get(word, _DEEPEST_BAND + 1)}
 
 

@@ -6,6 +6,7 @@ the same in the other.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
 
@@ -29,8 +30,11 @@ _SKELETON = str.maketrans({look: letter for letter, looks in _CLASSES.items() fo
 SUBSTITUTES: Final = frozenset(char for looks in _CLASSES.values() for char in looks if not char.isalpha())
 """Folded characters that are no letters and stand for one in l33t spelling."""
 
-# Characters that look like an ASCII letter and that no decomposition maps there.
-_ALIKE = str.maketrans("аеорсухіјѕԁһկոսαορτυκνικßøłđıæœþð", "aeopcyxijsdhknuaoptukvikoldldiaotd"[:33])
+# Letters with a stroke, and joined ones, which no decomposition takes apart.
+_STROKES = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"})
+# Cyrillic and Greek letters that look like Latin ones.
+_ALIKE = str.maketrans("аеорсухіјѕԁһкмтвαορτυκνι", "aeopcyxijsdhkmtbaoptukvi")
+_LATIN = re.compile("[a-z]")
 
 
 def fold(text: str) -> str:
@@ -39,7 +43,9 @@ def fold(text: str) -> str:
         return text.lower()
     decomposed = unicodedata.normalize("NFKD", text).casefold()
     decomposed = unicodedata.normalize("NFKD", decomposed)
-    return "".join(char for char in decomposed if not unicodedata.combining(char))
+    bare = "".join(char for char in decomposed if not unicodedata.combining(char)).translate(_STROKES)
+    # Among Latin letters, a look-alike stands for one. A text that is Cyrillic throughout stays what it is.
+    return bare.translate(_ALIKE) if _LATIN.search(bare) else bare
 
 
 def skeleton(folded: str) -> str:

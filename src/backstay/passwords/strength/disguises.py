@@ -20,7 +20,7 @@ _SLIPPED = re.compile(r"[a-z\[].*[a-z;\[]", re.DOTALL)
 
 
 def disguised(text: Text, known: Knowledge) -> Iterator[Piece]:
-    """Swapped halves, ciphers of children, slipped hands, masked vowels, and words with their mirror image."""
+    """Swapped halves, ciphers of children, slipped hands, masked vowels."""
     words = known.lexicon.words
     for pattern, disguise, price in _DISGUISES:
         match = pattern.search(text.folded)
@@ -35,12 +35,6 @@ def _turned(middle: str) -> Iterator[str]:
     """``wordpass``."""
     for at in range(2, len(middle) - 1):
         yield middle[at:] + middle[:at]
-
-
-def _mirrored(middle: str) -> Iterator[str]:
-    """``dragonnogard``."""
-    if middle == middle[::-1]:
-        yield middle[: (len(middle) + 1) // 2]
 
 
 def _masked(middle: str) -> Iterator[str]:
@@ -73,7 +67,6 @@ def _slipped(middle: str) -> Iterator[str]:
 
 _DISGUISES: Final[tuple[tuple[re.Pattern[str], Callable[[str], Iterator[str]], float], ...]] = (
     (_MIDDLE, _turned, 1.0),
-    (_MIDDLE, _mirrored, 0.5),
     (_MIDDLE, _masked, 0.5),
     (_MIDDLE, _deciphered, 1.0),
     (_SLIPPED, _slipped, 1.0),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Final, TypeAlias
 
-from .text import Text
+from .text import Knowledge, Text
 
 _Undone: TypeAlias = tuple[Text, float]
 """The text before the edit, and what the edit costs."""
@@ -16,21 +16,22 @@ _SHORTEST, _LONGEST = 6, 64
 _AT_LEAST_LEFT = 4
 _SEPARATORS = frozenset("-_. ")
 _SEPARATED, _FILLED, _INSERTED, _DOUBLED, _ENTANGLED, _WIDE = 0.5, 0.9, 1.4, 0.6, 0.9, 0.6
+_BY_TURNS = re.compile(r"(?:[a-z][0-9]){3,}")
 _CORE = re.compile(r".*[^\W\d_]", re.DOTALL)
 
 
-def undone(text: Text) -> Iterator[_Undone]:
+def undone(text: Text, known: Knowledge) -> Iterator[_Undone]:
     """The text without each edit that it shows, and what the edit costs."""
     if _SHORTEST <= text.size <= _LONGEST:
-        yield from chain.from_iterable(edit(text) for edit in EDITS)
+        yield from chain.from_iterable(edit(text, known) for edit in EDITS)
 
 
-def without_symbol(text: Text) -> Iterator[_Undone]:
+def without_symbol(text: Text, _known: Knowledge) -> Iterator[_Undone]:
     """``I-love-you``, ``p#a#s#s#w#0#r#d``, ``mon!key``."""
     yield from _without(text, [at for at, char in enumerate(text.folded) if not char.isalnum()])
 
 
-def without_digit(text: Text) -> Iterator[_Undone]:
+def without_digit(text: Text, _known: Knowledge) -> Iterator[_Undone]:
     """``p1a1s1s1``, ``mon7key``."""
     yield from _without(text, [at for at, char in enumerate(text.folded) if char.isdigit()])
 
@@ -51,7 +52,7 @@ def _between_letters(folded: str, at: int) -> bool:
     return folded[at - 1].isalpha() and folded[at + 1].isalpha()
 
 
-def undoubled(text: Text) -> Iterator[_Undone]:
+def undoubled(text: Text, _known: Knowledge) -> Iterator[_Undone]:
     """``ppaassss11``."""
     core = _core(text)
     pairs = range(0, core - core % 2, 2)
@@ -59,11 +60,11 @@ def undoubled(text: Text) -> Iterator[_Undone]:
         yield text.only([*pairs, *range(core, text.size)]), _DOUBLED
 
 
-def disentangled(text: Text) -> Iterator[_Undone]:
-    """Letters and digits by turns, ``p1a2s3s4``: first the ones, then the others."""
-    core = len(text.folded.rstrip("!@#$%&*.?_-"))
-    kinds = [char.isalpha() for char in text.folded[:core]]
-    if core >= _SHORTEST and all(one != other for one, other in zip(kinds, kinds[1:], strict=False)):
+def disentangled(text: Text, known: Knowledge) -> Iterator[_Undone]:
+    """Two texts by turns, ``p1a2s3s4`` or ``dcoagt``: first the one, then the other."""
+    match = _BY_TURNS.match(text.folded)
+    core = match.end() if match else _core(text)
+    if match or (core >= 2 * _AT_LEAST_LEFT and text.folded[:core:2] in known.lexicon.words):
         yield text.only([*range(0, core, 2), *range(1, core, 2), *range(core, text.size)]), _ENTANGLED
 
 
@@ -73,7 +74,7 @@ _WIDE_L33T: Final = {
 }  # fmt: skip
 
 
-def without_wide_l33t(text: Text) -> Iterator[_Undone]:
+def without_wide_l33t(text: Text, _known: Knowledge) -> Iterator[_Undone]:
     """``|-|3llo``, ``ph00tball``: several characters for one."""
     if not any(written in text.folded for written in _WIDE_L33T):
         return
@@ -91,7 +92,7 @@ def _core(text: Text) -> int:
     return match.end() if match else 0
 
 
-EDITS: Final[tuple[Callable[[Text], Iterator[_Undone]], ...]] = (
+EDITS: Final[tuple[Callable[[Text, Knowledge], Iterator[_Undone]], ...]] = (
     without_symbol,
     without_digit,
     undoubled,

@@ -25,7 +25,7 @@ _USUAL: Mapping[str, float] = {
     ".com": 0.7, ".net": 1.0, ".org": 1.0, ".de": 1.3, ".txt": 1.3, ".doc": 1.3, ".pdf": 1.4, ".exe": 1.3, ".zip": 1.4,
     ".html": 1.4,
 }  # fmt: skip
-_NUMBERED = re.compile(r"[-_ ]?v?[0-9]{1,2}(?:\.[0-9]{1,2}){1,2}(?![0-9.])")
+_NUMBERED = re.compile(r"[-_ ]?(?:v[0-9]{1,4}|v?[0-9]{1,2}(?:\.[0-9]{1,2}){1,2})(?![0-9.])")
 _NUMBERED_PRICE = 2.0
 
 

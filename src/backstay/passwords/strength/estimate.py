@@ -90,7 +90,7 @@ class Estimator:
             return Estimate(log10_guesses=0.0, weakness="repeat", coverage=1.0)
         known = Knowledge(self._lexicon, tokens or {})
         best, size = self._cover(text, known), text.size
-        for simpler, price in edits.undone(text):
+        for simpler, price in edits.undone(text, known):
             other = self._cover(simpler, known)
             if other.price + price < best.price:
                 best, size = Cover(other.price + price, other.kind, other.longest), simpler.size
@@ -106,9 +106,9 @@ class Estimator:
         return cheapest(text.size, pieces, random_prices(text, known.lexicon.trigrams))
 
     def _repeats(self, text: Text, known: Knowledge) -> Iterator[Piece]:
-        for start, end, width in sequences.repeated(text.folded):
+        for start, end, width in (*sequences.repeated(text.folded), *sequences.mirrored(text.folded)):
             base = self._cover(text.only(range(start, start + width)), known, with_repeats=False)
-            yield start, end, base.price + math.log10((end - start) // width) + sequences.AGAIN, "repeat"
+            yield start, end, base.price + math.log10((end - start) / width) + sequences.AGAIN, "repeat"
 
 
 def _canonical(password: str) -> tuple[Text, int]:
@@ -123,7 +123,7 @@ def _canonical(password: str) -> tuple[Text, int]:
         shapes = fold(char)  # one compatibility character may unfold into eighteen
         folded.append(shapes)
         upper.extend([char.isupper()] * len(shapes))
-    base, again = _period("".join(folded)[:CUT])
+    base, again = _period(fold("".join(folded))[:CUT])
     return Text(base, upper[: len(base)]), repeats * again
 
 

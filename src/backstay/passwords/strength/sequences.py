@@ -15,12 +15,12 @@ _GAP_PRICE = {0: 0.0, 1: 0.0, -1: 0.3}
 
 
 def sequences(text: Text, _known: Knowledge) -> Iterator[Piece]:
-    """``abcd``, ``2468``, the same character again, or two such interleaved."""
+    """``abcd``, ``2468``, the same character again, or up to three such by turns."""
     codes = [ord(char) for char in text.folded]
-    for stride in (1, 2):
+    for stride in (1, 2, 3):
         gaps = [after - before for before, after in zip(codes, codes[stride:], strict=False)]
         same = [one == other for one, other in zip(gaps, gaps[stride:], strict=False)]
-        for start, end in runs(same, at_least=1 if stride == 1 else 2):
+        for start, end in runs(same, at_least=stride):
             pattern = gaps[start : start + stride]
             stop = end + 2 * stride
             # Three letters at some distance are met by chance; three that follow each other hardly.
@@ -51,3 +51,13 @@ def repeated(folded: str) -> Iterator[tuple[int, int, int]]:
         if found == _MOST_REPEATS:
             return
         yield match.start(), match.end(), len(match.group(1))
+
+
+_LETTERS = re.compile(r"[a-z]{6,48}")
+
+
+def mirrored(folded: str) -> Iterator[tuple[int, int, int]]:
+    """Letters with their mirror image, as (start, end, width of one half)."""
+    for match in _LETTERS.finditer(folded):
+        if match.group() == match.group()[::-1]:
+            yield match.start(), match.end(), (match.end() - match.start() + 1) // 2

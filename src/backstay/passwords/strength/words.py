@@ -10,7 +10,7 @@ from .lexicon import Lexicon
 from .text import Knowledge, Piece, Text
 
 _REVERSED = 0.5
-_L33T, _PER_SUBSTITUTE = 0.3, 0.2
+_L33T, _CHANCE, _PER_SUBSTITUTE = 0.3, 0.4, 0.2
 _SHORTEST, _SHORTEST_DISGUISED, _SHORTEST_IN_SIGNS = 3, 4, 6
 SHORTEST_INSIDE: Final = 4
 """Characters from which on a text known of the user is looked for anywhere."""
@@ -63,7 +63,8 @@ def _l33t_price(text: Text, price: float, start: int, end: int) -> float | None:
     # What is written in signs alone is no word to anybody, and a short one mostly in signs is met by chance.
     if not letters or (end - start < _SHORTEST_IN_SIGNS and 2 * letters < end - start):
         return None
-    return price + _L33T + _PER_SUBSTITUTE * (text.substitutes[end] - text.substitutes[start])
+    chance = _CHANCE if end - start < _SHORTEST_IN_SIGNS else 0.0
+    return price + _L33T + chance + _PER_SUBSTITUTE * (text.substitutes[end] - text.substitutes[start])
 
 
 def of_user(text: Text, known: Knowledge) -> Iterator[Piece]:
@@ -84,5 +85,5 @@ def _stands_out(text: Text, start: int, end: int) -> bool:
     # ``jdPassword``, ``Password-jd``, ``Eze1999``: not inside a word.
     after = text.folded[end : end + 1]
     if start == 0:
-        return not after.isalpha() or text.upper[end] != text.upper[end - 1]
+        return not after.isalpha() or (text.upper[end] and not any(text.upper[end + 1 : end + 2]))
     return not text.folded[start - 1].isalpha() and not after.isalpha()
