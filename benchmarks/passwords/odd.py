@@ -149,6 +149,46 @@ def stutter(rng: random.Random) -> str:
     return cased(rng, made) + ending(rng)
 
 
+def fan(rng: random.Random) -> str:
+    """``CowboysFan#1``, ``Lakers4Life!``, ``Dragons4ever``."""
+    what = rng.choice([*v.BASES[:110], *v.WORDS[:120]]).capitalize()
+    after = rng.choice(["Fan#1", "4Life", "4Ever", "4ever", "Rules!", "Rocks1", "RulZ", "Rock5!", "Lover1", "Girl#1", "Man123", "_fan"])
+    return what + after + rng.choice(["", "!", "1", year(rng)[2:]])
+
+
+def couple(rng: random.Random) -> str:
+    one, other = rng.choice(["Mom", "Me", "Jim", "Tom", *v.NAMES[:60]]), rng.choice(["Dad", "You", "Sue", "Kim", *v.NAMES[60:]])
+    return one.capitalize() + rng.choice(["+", "&", "and", "n", "<3", "loves"]) + other.capitalize() + ending(rng)
+
+
+def possessive(rng: random.Random) -> str:
+    what = rng.choice("password car house dog cat phone laptop office wifi account garden boat secret login".split())
+    return rng.choice(v.NAMES).capitalize() + rng.choice(["'s", "s", "s_"]) + what.capitalize() + ending(rng)
+
+
+def sound_numbers(rng: random.Random) -> str:
+    """Numbers read aloud: ``Gr8Day2U``, ``L8rGator``."""
+    one = rng.choice("gr8 l8r b4 m8 2day 2nite h8 w8 str8 any1 some1 no1 every1 2good 4ever me2 4you u2 sk8er 2cool".split())
+    return rng.choice([cased(rng, one) + any_word(rng).capitalize(), any_word(rng).capitalize() + one]) + ending(rng)
+
+
+def roman(rng: random.Random) -> str:
+    number = rng.choice("II III IV V VI VII VIII IX X XI XII XIV XVI".split())
+    return rng.choice([*v.NAMES, *v.BASES]).capitalize() + rng.choice(["", " ", "_"]) + number + ending(rng)
+
+
+def services(rng: random.Random) -> str:
+    """The account it is for."""
+    site = rng.choice("facebook linkedin twitter amazon ebay paypal netflix gmail yahoo spotify github outlook steam".split())
+    after = rng.choice(["pass", "pw", "login", "password", "account", "pwd", "4me", "user"])
+    return cased(rng, site) + rng.choice(["", "-", "_", "."]) + cased(rng, after) + ending(rng)
+
+
+def endings_of_verbs(rng: random.Random) -> str:
+    word = rng.choice("danc runn swimm cook hik fish read sing ski surf bik golf bowl paint writ gam sail camp hunt".split())
+    return (word + rng.choice(["ing", "er", "ers"])).capitalize() + rng.choice(["Queen", "King", "Dad", "Mom", ""]) + ending(rng)
+
+
 ODD: dict[str, Maker] = {
     "shifted hand": shifted_hand,
     "rotated": rotated,
@@ -167,4 +207,11 @@ ODD: dict[str, Maker] = {
     "class runs": class_runs,
     "initials": initials,
     "stutter": stutter,
+    "couple": couple,
+    "possessive": possessive,
+    "services": services,
+    "sound numbers": sound_numbers,
+    "roman": roman,
+    "fan": fan,
+    "endings of verbs": endings_of_verbs,
 }

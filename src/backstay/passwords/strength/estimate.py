@@ -27,6 +27,7 @@ CUT: Final = 96
 MATCHERS: Final[tuple[Callable[[Text, Knowledge], Iterator[Piece]], ...]] = (
     words.listed,
     words.of_user,
+    words.linking,
     disguises.disguised,
     ends.symbols,
     ends.usual,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -14,6 +15,9 @@ _L33T, _CHANCE, _PER_SUBSTITUTE = 0.3, 0.4, 0.2
 _SHORTEST, _SHORTEST_DISGUISED, _SHORTEST_IN_SIGNS = 3, 4, 6
 SHORTEST_INSIDE: Final = 4
 """Characters from which on a text known of the user is looked for anywhere."""
+_LINKS = re.compile("me|my|we|us|he|is|am|of|in|to|at|on|no|go|do|so|hi|ok|mr|dr|tv|pc|pw")
+_LINK, _POSSESSIVE = 1.0, 0.5
+_BEFORE_S = frozenset("abcdefghijklmnopqrtuvwxyz'")
 _AMONG_LETTERS = 0.4  # three letters are a word by chance where others touch them
 
 
@@ -81,9 +85,26 @@ def of_user(text: Text, known: Knowledge) -> Iterator[Piece]:
                     at = haystack.find(written, at + 1)
 
 
+def linking(text: Text, _known: Knowledge) -> Iterator[Piece]:
+    """Two letters between words, ``Me+You``, ``MikesCar``: dear enough to be met by chance anywhere else."""
+    for match in _LINKS.finditer(text.folded):
+        if _stands_out(text, *match.span()):
+            yield *match.span(), _LINK, "word"
+    for at in _possessive(text):
+        yield at, at + 1, _POSSESSIVE, "symbol"
+
+
+def _possessive(text: Text) -> Iterator[int]:
+    for at in range(3, text.size - 1):
+        # The next word has to show that it begins.
+        if text.folded[at] == "s" and (text.upper[at + 1] or not text.folded[at + 1].isalpha()):
+            if not text.upper[at] and text.folded[at - 1] in _BEFORE_S:
+                yield at
+
+
 def _stands_out(text: Text, start: int, end: int) -> bool:
-    # ``jdPassword``, ``Password-jd``, ``Eze1999``: not inside a word.
-    after = text.folded[end : end + 1]
-    if start == 0:
-        return not after.isalpha() or (text.upper[end] and not any(text.upper[end + 1 : end + 2]))
-    return not text.folded[start - 1].isalpha() and not after.isalpha()
+    """Whether a span is a word by itself: ``jdPassword``, ``Password-jd``, ``JDPassword``, ``ByMe1``."""
+    upper, before, after = text.upper, text.folded[start - 1 : start], text.folded[end : end + 1]
+    begins = start == 0 or not before.isalpha() or (upper[start] and not upper[start - 1])
+    ends = not after.isalpha() or (upper[end] and not (upper[end - 1] and any(upper[end + 1 : end + 2])))
+    return begins and ends
