@@ -11,6 +11,7 @@ from .text import Piece, Text
 
 _JOINT = 0.2
 _MORE_WORDS = 1.5
+_SHORTEST_CHOSEN = 4
 _TRIGRAM_CAP = 1.6
 _DIGIT = 1.0
 _CAPITAL = 0.3
@@ -56,11 +57,11 @@ def _retraced(size: int, price: float, last: Sequence[Piece]) -> Cover:
     longest, kind, words, at = 0, "random", 0, size
     while at:
         start, _, _, found = last[at]
-        words += found == "word"
+        words += found == "word" and at - start >= _SHORTEST_CHOSEN
         if found != "random" and at - start > longest:
             longest, kind = at - start, found
         at = start
-    # One or two words are what people choose, and what attackers try. More are a passphrase.
+    # One or two words (and an ``and``) are what people choose and attackers try. More are a passphrase.
     return Cover(price + _MORE_WORDS * max(words - 2, 0), kind, longest)
 
 

@@ -16,8 +16,8 @@ _SHORTEST, _SHORTEST_DISGUISED, _SHORTEST_IN_SIGNS = 3, 4, 6
 SHORTEST_INSIDE: Final = 4
 """Characters from which on a text known of the user is looked for anywhere."""
 _LINKS = re.compile("me|my|we|us|he|is|am|of|in|to|at|on|no|go|do|so|hi|ok|mr|dr|tv|pc|pw")
-_LINK, _POSSESSIVE = 1.0, 0.5
-_BEFORE_S = frozenset("abcdefghijklmnopqrtuvwxyz'")
+_POSSESSIVE = re.compile(r"(?<=[a-z]{3})'?s")
+_LINK, _POSSESSIVE_PRICE = 1.0, 0.5
 _AMONG_LETTERS = 0.4  # three letters are a word by chance where others touch them
 
 
@@ -90,16 +90,11 @@ def linking(text: Text, _known: Knowledge) -> Iterator[Piece]:
     for match in _LINKS.finditer(text.folded):
         if _stands_out(text, *match.span()):
             yield *match.span(), _LINK, "word"
-    for at in _possessive(text):
-        yield at, at + 1, _POSSESSIVE, "symbol"
-
-
-def _possessive(text: Text) -> Iterator[int]:
-    for at in range(3, text.size - 1):
+    for match in _POSSESSIVE.finditer(text.folded):
+        start, end = match.span()
         # The next word has to show that it begins.
-        if text.folded[at] == "s" and (text.upper[at + 1] or not text.folded[at + 1].isalpha()):
-            if not text.upper[at] and text.folded[at - 1] in _BEFORE_S:
-                yield at
+        if end < text.size and not text.upper[end - 1] and (text.upper[end] or not text.folded[end].isalpha()):
+            yield start, end, _POSSESSIVE_PRICE, "symbol"
 
 
 def _stands_out(text: Text, start: int, end: int) -> bool:
