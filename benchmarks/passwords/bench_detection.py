@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from judges import JUDGES
-from labelled import Row, everything
+from labelled import Row, everything, odd
 
 Table = dict[str, dict[str, float]]
 
@@ -40,7 +40,8 @@ def markdown(table: Table, groups: list[str]) -> str:
     """Judges as columns, groups as rows."""
     lines = ["| % right | " + " | ".join(table) + " |", "|---|" + "---|" * len(table)]
     for group in groups:
-        lines.append(f"| {group} | " + " | ".join(f"{column.get(group, float('nan')):.1f}" for column in table.values()) + " |")
+        cells = (f"{column[group]:.1f}" if group in column else "" for column in table.values())
+        lines.append(f"| {group} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -54,22 +55,24 @@ def main() -> None:
     parser.add_argument("--write", type=Path)
     options = parser.parse_args()
     judges = {name: judge for name, judge in JUDGES().items() if options.only in {None, name}}
-    sets = {"tuned families": everything(options.each, options.seed)}
+    sets = {"named families": everything(options.each, options.seed), "odd families": odd(options.each, options.seed)}
     if options.held_back:
         from heldback import held_back
 
         sets["held-back families"] = held_back(options.each, options.seed)
-    written = {}
+    written, report = {}, []
     for title, rows in sets.items():
         table = measure(rows, judges)
         groups = [group for group in ("weak", "hard", "medium", "strong") if any(group in one for one in table.values())]
         if options.classes:
             groups += sorted({group for one in table.values() for group in one} - set(groups))
-        print(f"\n{title}: {len(rows)} rows, seed {options.seed}\n\n{markdown(table, groups)}")
+        report.append(f"\n{title}: {len(rows)} rows, seed {options.seed}\n\n{markdown(table, groups)}")
+        print(report[-1])
         written[title] = {"rows": len(rows), "table": table}
     if options.write:
         options.write.mkdir(parents=True, exist_ok=True)
         (options.write / "detection.json").write_text(json.dumps(written, indent=1) + "\n")
+        (options.write / "detection.md").write_text("\n".join(report) + "\n")
 
 
 if __name__ == "__main__":
