@@ -90,7 +90,7 @@ _OTHER_PAIR, _LONE_CAPITAL = 1.4, 0.7
 
 def composition_pairs(text: Text, _known: Knowledge) -> Iterator[Piece]:
     """``Aa`` or a lone ``A`` at an end: letters that are there for a composition rule and nothing else."""
-    for start in {0, text.size - 2} - {-2, -1}:
+    for start in {0, text.size - 2} if text.size > 1 else ():
         if text.upper[start] and not text.upper[start + 1]:
             pair = text.folded[start : start + 2]
             price = _PAIRS.get(pair, _OTHER_PAIR if pair[0] == pair[1] and pair.isalpha() else math.inf)
