@@ -14,6 +14,7 @@ _Undone: TypeAlias = tuple[Text, float]
 
 _SHORTEST, _LONGEST = 6, 64
 _AT_LEAST_LEFT = 4
+_SHORTEST_SPLIT = 5  # what one sign splits into fewer letters is no word worth looking for
 _SEPARATORS = frozenset("-_. ")
 _SEPARATED, _FILLED, _INSERTED, _DOUBLED, _ENTANGLED, _WIDE = 0.5, 0.9, 1.4, 0.6, 0.9, 0.6
 _BY_TURNS = re.compile(r"(?:[a-z][0-9]){3,}")
@@ -42,10 +43,21 @@ def _without(text: Text, positions: list[int]) -> Iterator[_Undone]:
     # What stands inside goes; the same character at the very end is a tail and stays priced as such.
     for char in sorted({folded[at] for at in inner})[:2]:
         gone = {at for at in inner if folded[at] == char}
+        if len(gone) == 1 and _letters_around(folded, *gone) < _SHORTEST_SPLIT:
+            continue
         keep = [at for at in range(text.size) if at not in gone]
         if len(keep) >= _AT_LEAST_LEFT:
             price = _SEPARATED if char in _SEPARATORS else _FILLED if len(gone) > 1 else _INSERTED
             yield text.only(keep), price
+
+
+def _letters_around(folded: str, at: int) -> int:
+    start, end = at, at + 1
+    while start and folded[start - 1].isalpha():
+        start -= 1
+    while end < len(folded) and folded[end].isalpha():
+        end += 1
+    return end - start - 1
 
 
 def _between_letters(folded: str, at: int) -> bool:

@@ -25,6 +25,8 @@ _USUAL: Mapping[str, float] = {
     ".com": 0.7, ".net": 1.0, ".org": 1.0, ".de": 1.3, ".txt": 1.3, ".doc": 1.3, ".pdf": 1.4, ".exe": 1.3, ".zip": 1.4,
     ".html": 1.4,
 }  # fmt: skip
+# The longest first: the first alternative that fits is taken.
+_USUAL_PATTERN = re.compile("|".join(map(re.escape, sorted(_USUAL, key=len, reverse=True))))
 _NUMBERED = re.compile(r"[-_ ]?(?:v[0-9]{1,4}|v?[0-9]{1,2}(?:\.[0-9]{1,2}){1,2})(?![0-9.])")
 _NUMBERED_PRICE = 2.0
 
@@ -45,10 +47,8 @@ def symbols(text: Text, _known: Knowledge) -> Iterator[Piece]:
 
 def usual(text: Text, _known: Knowledge) -> Iterator[Piece]:
     """Symbols that come together, ends of addresses and files, numbers of versions."""
-    for end, price in _USUAL.items():
-        at = text.folded.find(end)
-        if at >= 0:
-            yield at, at + len(end), price, "symbol"
+    for match in _USUAL_PATTERN.finditer(text.folded):
+        yield *match.span(), _USUAL[match.group()], "symbol"
     for match in _NUMBERED.finditer(text.folded):
         yield match.start(), match.end(), _NUMBERED_PRICE, "digits"
 
