@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from .text import Piece, Text
 
 _JOINT = 0.2
-_MORE_WORDS = 1.5
+_FREE_WORDS, _MORE_WORDS = 2, 1.5
 _SHORTEST_CHOSEN = 4
 _TRIGRAM_CAP = 1.6
 _DIGIT = 1.0
@@ -31,38 +31,56 @@ class Cover:
 
 
 def cheapest(size: int, pieces: Iterable[Piece], random: Sequence[float]) -> Cover:
-    """A dynamic programme over positions. Every joint of two pieces costs the choice of where it is."""
-    by_start: list[list[Piece]] = [[] for _ in range(size)]
+    """A dynamic programme over positions and the number of words so far.
+
+    Every joint of two pieces costs the choice of where it is. One or two words (and an ``and``) are what people
+    choose and attackers try; every further one costs more, for it makes a passphrase.
+    """
+    by_start: list[list[Piece]] = [[(at, at + 1, random[at], "random")] for at in range(size)]
     for piece in pieces:
         by_start[piece[0]].append(piece)
-    best = [0.0] + [math.inf] * size
-    last: list[Piece] = [(0, 0, 0.0, "random")] * (size + 1)
+    # best[at][words] is the cheapest way to `at` with that many words, the last count standing for all beyond.
+    best = [[math.inf] * (_FREE_WORDS + 1) for _ in range(size + 1)]
+    come: list[dict[int, tuple[int, Piece]]] = [{} for _ in range(size + 1)]
+    best[0][0] = 0.0
     for at in range(size):
-        here = best[at]
-        price = here + random[at]
-        if price < best[at + 1]:
-            best[at + 1] = price
-            last[at + 1] = (at, at + 1, price, "random")
-        if at:
-            here += _JOINT
-        for piece in by_start[at]:
-            price = here + piece[2]
-            if price < best[piece[1]]:
-                best[piece[1]] = price
-                last[piece[1]] = piece
-    return _retraced(size, best[size], last)
+        for words, here in enumerate(best[at]):
+            if here < math.inf:
+                _extend(by_start[at], words, here, best, come)
+    words = min(range(_FREE_WORDS + 1), key=best[size].__getitem__)
+    return _retraced(size, words, best[size][words], come)
 
 
-def _retraced(size: int, price: float, last: Sequence[Piece]) -> Cover:
-    longest, kind, words, at = 0, "random", 0, size
+def _extend(
+    pieces: Sequence[Piece],
+    words: int,
+    here: float,
+    best: Sequence[list[float]],
+    come: Sequence[dict[int, tuple[int, Piece]]],
+) -> None:
+    """Try every piece after the cheapest way that leads to its start."""
+    for piece in pieces:
+        start, end, price, kind = piece
+        price += here if not start or kind == "random" else here + _JOINT
+        counted = words
+        if kind == "word" and end - start >= _SHORTEST_CHOSEN:
+            if words == _FREE_WORDS:
+                price += _MORE_WORDS
+            else:
+                counted += 1
+        if price < best[end][counted]:
+            best[end][counted] = price
+            come[end][counted] = words, piece
+
+
+def _retraced(size: int, words: int, price: float, come: Sequence[dict[int, tuple[int, Piece]]]) -> Cover:
+    longest, kind, at = 0, "random", size
     while at:
-        start, _, _, found = last[at]
-        words += found == "word" and at - start >= _SHORTEST_CHOSEN
+        words, (start, _, _, found) = come[at][words]
         if found != "random" and at - start > longest:
             longest, kind = at - start, found
         at = start
-    # One or two words (and an ``and``) are what people choose and attackers try. More are a passphrase.
-    return Cover(price + _MORE_WORDS * max(words - 2, 0), kind, longest)
+    return Cover(price, kind, longest)
 
 
 def random_prices(text: Text, trigrams: Sequence[float]) -> list[float]:
