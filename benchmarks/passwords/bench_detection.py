@@ -55,7 +55,10 @@ def main() -> None:
     parser.add_argument("--write", type=Path)
     options = parser.parse_args()
     judges = {name: judge for name, judge in JUDGES().items() if options.only in {None, name}}
-    sets = {"named families": everything(options.each, options.seed), "odd families": odd(options.each, options.seed)}
+    sets = {
+        "named families": everything(options.each, options.seed),
+        "odd families": odd(options.each, options.seed),
+    }
     if options.held_back:
         from heldback import held_back
 
@@ -63,7 +66,9 @@ def main() -> None:
     written, report = {}, []
     for title, rows in sets.items():
         table = measure(rows, judges)
-        groups = [group for group in ("weak", "hard", "medium", "strong") if any(group in one for one in table.values())]
+        groups = [
+            group for group in ("weak", "hard", "medium", "strong") if any(group in one for one in table.values())
+        ]
         if options.classes:
             groups += sorted({group for one in table.values() for group in one} - set(groups))
         report.append(f"\n{title}: {len(rows)} rows, seed {options.seed}\n\n{markdown(table, groups)}")

@@ -85,7 +85,10 @@ def backstay() -> Login:
     return lambda: hasher.verify(PASSWORD, stored)
 
 
-WAYS = {way.__name__: way for way in (backstay, argon2_pool, argon2_to_thread, argon2_inline, pwdlib_inline, libpass_to_thread)}
+WAYS = {
+    way.__name__: way
+    for way in (backstay, argon2_pool, argon2_to_thread, argon2_inline, pwdlib_inline, libpass_to_thread)
+}
 
 
 async def storm(login: Login, logins: int, before: float) -> dict[str, float]:
@@ -148,9 +151,15 @@ def main() -> None:
         name: {key: round(statistics.median(run[key] for run in found), 1) for key in found[0]}
         for name, found in runs.items()
     }
-    lines = [f"| {options.logins} logins, budget {BUDGET / 2**20:.0f} MiB | " + " | ".join(next(iter(table.values()))) + " |"]
+    lines = [
+        f"| {options.logins} logins, budget {BUDGET / 2**20:.0f} MiB | "
+        + " | ".join(next(iter(table.values())))
+        + " |"
+    ]
     lines.append("|---|---|---|---|---|")
-    lines += [f"| {name} | " + " | ".join(f"{value:g}" for value in row.values()) + " |" for name, row in table.items()]
+    lines += [
+        f"| {name} | " + " | ".join(f"{value:g}" for value in row.values()) + " |" for name, row in table.items()
+    ]
     print("\n".join(lines))
     if options.write:
         options.write.mkdir(parents=True, exist_ok=True)

@@ -150,7 +150,9 @@ def seasons(rng: random.Random) -> str:
 def joins(rng: random.Random) -> str:
     one, other = any_word(rng), any_word(rng)
     styled = rng.choice([str.lower, str.capitalize, str.capitalize])
-    return styled(one) + rng.choice(v.SEPARATORS) + styled(other) + rng.choice(["", "1", "1!", "!", "123", year(rng)])
+    return (
+        styled(one) + rng.choice(v.SEPARATORS) + styled(other) + rng.choice(["", "1", "1!", "!", "123", year(rng)])
+    )
 
 
 def user_parts(user: dict) -> list[str]:
@@ -239,7 +241,9 @@ def phrases(rng: random.Random) -> str:
 
 
 def three_words(rng: random.Random) -> str:
-    start = "i love,i love,i like,i hate,i need,we love,my little,my big,my first,the best,the big,you are,i am,we are"
+    start = (
+        "i love,i love,i like,i hate,i need,we love,my little,my big,my first,the best,the big,you are,i am,we are"
+    )
     subject, verb = rng.choice(start.split(",")).split()
     sep = rng.choice(["", "", "-", "_"])
     parts = [subject, verb, rng.choice(v.WORDS[:250])]

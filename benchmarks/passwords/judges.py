@@ -13,7 +13,10 @@ Judge = Callable[[Row], bool]
 
 def JUDGES() -> dict[str, Judge]:  # noqa: N802 - read as the table that it is
     """Every judge that is installed. Backstay's lists are read once, here."""
-    found: dict[str, Judge] = {"backstay strong": backstay(Rules.strong()), "backstay classic": backstay(Rules.classic())}
+    found: dict[str, Judge] = {
+        "backstay strong": backstay(Rules.strong()),
+        "backstay classic": backstay(Rules.classic()),
+    }
     for maker in (zxcvbn_rs, zxcvbn, django):
         try:
             found.update(maker())
@@ -29,7 +32,11 @@ def backstay(rules: Rules) -> Judge:
 def inputs(row: Row) -> list[str]:
     """What is known of the user, in the flat form that peers take."""
     about = row.about
-    return [*(about[key] for key in ("username", "email") if key in about), *about.get("names", ()), *about.get("context", ())]
+    return [
+        *(about[key] for key in ("username", "email") if key in about),
+        *about.get("names", ()),
+        *about.get("context", ()),
+    ]
 
 
 def zxcvbn_rs() -> dict[str, Judge]:

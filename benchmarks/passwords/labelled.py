@@ -56,7 +56,11 @@ def rows(makers: dict[str, Maker], label: str, each: int, seed: object) -> Itera
 
 def everything(each: int, seed: object) -> list[Row]:
     """Named families of weak passwords, medium and strong ones."""
-    return [*rows(WEAK, "weak", each, seed), *rows(MEDIUM, "medium", each, seed), *rows(STRONG, "strong", each, seed)]
+    return [
+        *rows(WEAK, "weak", each, seed),
+        *rows(MEDIUM, "medium", each, seed),
+        *rows(STRONG, "strong", each, seed),
+    ]
 
 
 def odd(each: int, seed: object) -> list[Row]:

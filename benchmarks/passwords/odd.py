@@ -7,6 +7,7 @@ import random
 import vocabulary as v
 from families import Maker, any_word, cased, date_text, ending, year
 
+
 def shifted_hand(rng: random.Random) -> str:
     """A word typed with the hand one key to the right."""
     keys = "qwertyuiop[asdfghjkl;'zxcvbnm,."
@@ -53,7 +54,9 @@ def palindrome(rng: random.Random) -> str:
 
 
 def decorated(rng: random.Random) -> str:
-    left, right = rng.choice([("xX_", "_Xx"), ("<3", "<3"), ("**", "**"), ("[", "]"), ("(", ")"), ("~", "~"), ("-=", "=-"), ("", ":)")])
+    left, right = rng.choice(
+        [("xX_", "_Xx"), ("<3", "<3"), ("**", "**"), ("[", "]"), ("(", ")"), ("~", "~"), ("-=", "=-"), ("", ":)")]
+    )
     return left + cased(rng, any_word(rng)) + rng.choice(v.DIGITS) + right
 
 
@@ -97,15 +100,23 @@ def addresses(rng: random.Random) -> str:
 
 
 def versions(rng: random.Random) -> str:
-    product = rng.choice("Windows Office Python Java Oracle Ubuntu Debian Android Photoshop Cisco MySQL Linux".split())
-    number = rng.choice(["7", "8.1", "10", "11", "3.11", "12.04", "22.04", "365", "2019", "2016", "19c", "XP", "95", "5.7"])
-    return product + rng.choice(["", " ", "-", "_v", " v"]) + number + rng.choice(["!", "#1", "@home", "pro!", "1!"])
+    product = rng.choice(
+        "Windows Office Python Java Oracle Ubuntu Debian Android Photoshop Cisco MySQL Linux".split()
+    )
+    number = rng.choice(
+        ["7", "8.1", "10", "11", "3.11", "12.04", "22.04", "365", "2019", "2016", "19c", "XP", "95", "5.7"]
+    )
+    return (
+        product + rng.choice(["", " ", "-", "_v", " v"]) + number + rng.choice(["!", "#1", "@home", "pro!", "1!"])
+    )
 
 
 def times(rng: random.Random) -> str:
     hour, minute = rng.randrange(1, 13), rng.choice([0, 15, 30, 45, rng.randrange(60)])
     clock = f"{hour}:{minute:02}{rng.choice(['am', 'pm', 'AM', 'PM'])}"
-    return cased(rng, rng.choice(["lunch", "meeting", "coffee", "monday", "party", "wakeup", "sunday"])) + "@" + clock
+    return (
+        cased(rng, rng.choice(["lunch", "meeting", "coffee", "monday", "party", "wakeup", "sunday"])) + "@" + clock
+    )
 
 
 def spelled_dates(rng: random.Random) -> str:
@@ -113,7 +124,9 @@ def spelled_dates(rng: random.Random) -> str:
     day = rng.randrange(1, 32)
     ordinal = {1: "st", 2: "nd", 3: "rd", 21: "st", 22: "nd", 23: "rd", 31: "st"}.get(day, "th")
     sep = rng.choice(["", "-", " ", ".", "/"])
-    written = rng.choice([[f"{day}{ordinal}", month, year(rng)], [f"{day:02}", month, year(rng)], [month, f"{day:02}", year(rng)]])
+    written = rng.choice(
+        [[f"{day}{ordinal}", month, year(rng)], [f"{day:02}", month, year(rng)], [month, f"{day:02}", year(rng)]]
+    )
     return sep.join(written) + rng.choice(["", "!", "!"])
 
 
@@ -126,8 +139,10 @@ def class_runs(rng: random.Random) -> str:
         [
             letters[0].upper() * count + letters[0] * count + "1" * count + "!" * rng.randrange(1, 4),
             "".join(char.upper() + char + str(at) * 2 for at, char in enumerate(letters, start=1)) + "!",
-            "".join((char.upper() if at % 2 else char) + str(at) for at, char in enumerate(letters, start=1)) + rng.choice("!@#."),
-            "".join(char + str(at) for at, char in enumerate(letters, start=1)).capitalize() + rng.choice(["!@#", "#", "!!"]),
+            "".join((char.upper() if at % 2 else char) + str(at) for at, char in enumerate(letters, start=1))
+            + rng.choice("!@#."),
+            "".join(char + str(at) for at, char in enumerate(letters, start=1)).capitalize()
+            + rng.choice(["!@#", "#", "!!"]),
             "".join(char.upper() + str(at) + rng.choice("!") for at, char in enumerate(letters, start=1)),
         ]
     )
@@ -145,31 +160,57 @@ def stutter(rng: random.Random) -> str:
     """A letter added somewhere, or the last ones left out."""
     word = rng.choice([word for word in v.BASES if len(word) >= 7])
     at = rng.randrange(len(word))
-    made = rng.choice([word[: -rng.choice([1, 2])], word[:at] + rng.choice("aeioxsz") + word[at:], word + "y", word + "er"])
+    made = rng.choice(
+        [word[: -rng.choice([1, 2])], word[:at] + rng.choice("aeioxsz") + word[at:], word + "y", word + "er"]
+    )
     return cased(rng, made) + ending(rng)
 
 
 def fan(rng: random.Random) -> str:
     """``CowboysFan#1``, ``Lakers4Life!``, ``Dragons4ever``."""
     what = rng.choice([*v.BASES[:110], *v.WORDS[:120]]).capitalize()
-    after = rng.choice(["Fan#1", "4Life", "4Ever", "4ever", "Rules!", "Rocks1", "RulZ", "Rock5!", "Lover1", "Girl#1", "Man123", "_fan"])
+    after = rng.choice(
+        [
+            "Fan#1",
+            "4Life",
+            "4Ever",
+            "4ever",
+            "Rules!",
+            "Rocks1",
+            "RulZ",
+            "Rock5!",
+            "Lover1",
+            "Girl#1",
+            "Man123",
+            "_fan",
+        ]
+    )
     return what + after + rng.choice(["", "!", "1", year(rng)[2:]])
 
 
 def couple(rng: random.Random) -> str:
-    one, other = rng.choice(["Mom", "Me", "Jim", "Tom", *v.NAMES[:60]]), rng.choice(["Dad", "You", "Sue", "Kim", *v.NAMES[60:]])
+    one, other = (
+        rng.choice(["Mom", "Me", "Jim", "Tom", *v.NAMES[:60]]),
+        rng.choice(["Dad", "You", "Sue", "Kim", *v.NAMES[60:]]),
+    )
     return one.capitalize() + rng.choice(["+", "&", "and", "n", "<3", "loves"]) + other.capitalize() + ending(rng)
 
 
 def possessive(rng: random.Random) -> str:
-    what = rng.choice("password car house dog cat phone laptop office wifi account garden boat secret login".split())
+    what = rng.choice(
+        "password car house dog cat phone laptop office wifi account garden boat secret login".split()
+    )
     return rng.choice(v.NAMES).capitalize() + rng.choice(["'s", "s", "s_"]) + what.capitalize() + ending(rng)
 
 
 def sound_numbers(rng: random.Random) -> str:
     """Numbers read aloud: ``Gr8Day2U``, ``L8rGator``."""
-    one = rng.choice("gr8 l8r b4 m8 2day 2nite h8 w8 str8 any1 some1 no1 every1 2good 4ever me2 4you u2 sk8er 2cool".split())
-    return rng.choice([cased(rng, one) + any_word(rng).capitalize(), any_word(rng).capitalize() + one]) + ending(rng)
+    one = rng.choice(
+        "gr8 l8r b4 m8 2day 2nite h8 w8 str8 any1 some1 no1 every1 2good 4ever me2 4you u2 sk8er 2cool".split()
+    )
+    return rng.choice([cased(rng, one) + any_word(rng).capitalize(), any_word(rng).capitalize() + one]) + ending(
+        rng
+    )
 
 
 def roman(rng: random.Random) -> str:
@@ -179,14 +220,22 @@ def roman(rng: random.Random) -> str:
 
 def services(rng: random.Random) -> str:
     """The account it is for."""
-    site = rng.choice("facebook linkedin twitter amazon ebay paypal netflix gmail yahoo spotify github outlook steam".split())
+    site = rng.choice(
+        "facebook linkedin twitter amazon ebay paypal netflix gmail yahoo spotify github outlook steam".split()
+    )
     after = rng.choice(["pass", "pw", "login", "password", "account", "pwd", "4me", "user"])
     return cased(rng, site) + rng.choice(["", "-", "_", "."]) + cased(rng, after) + ending(rng)
 
 
 def endings_of_verbs(rng: random.Random) -> str:
-    word = rng.choice("danc runn swimm cook hik fish read sing ski surf bik golf bowl paint writ gam sail camp hunt".split())
-    return (word + rng.choice(["ing", "er", "ers"])).capitalize() + rng.choice(["Queen", "King", "Dad", "Mom", ""]) + ending(rng)
+    word = rng.choice(
+        "danc runn swimm cook hik fish read sing ski surf bik golf bowl paint writ gam sail camp hunt".split()
+    )
+    return (
+        (word + rng.choice(["ing", "er", "ers"])).capitalize()
+        + rng.choice(["Queen", "King", "Dad", "Mom", ""])
+        + ending(rng)
+    )
 
 
 ODD: dict[str, Maker] = {

@@ -110,25 +110,77 @@ REGIONAL = {
 }
 
 USERS = [
-    {"names": ("Zoe", "Lindqvist"), "username": "zlindqvist", "email": "zoe.lindqvist@northwind.example", "born": 1987},
+    {
+        "names": ("Zoe", "Lindqvist"),
+        "username": "zlindqvist",
+        "email": "zoe.lindqvist@northwind.example",
+        "born": 1987,
+    },
     {"names": ("Marek", "Kowalczyk"), "username": "marekk", "email": "m.kowalczyk@wp.example", "born": 1979},
-    {"names": ("Adaeze", "Okonkwo"), "username": "adaeze_o", "email": "adaeze.okonkwo@lagostech.example", "born": 1994},
+    {
+        "names": ("Adaeze", "Okonkwo"),
+        "username": "adaeze_o",
+        "email": "adaeze.okonkwo@lagostech.example",
+        "born": 1994,
+    },
     {"names": ("Yuki", "Tanabe"), "username": "yukitan", "email": "yuki_tanabe@kaito.example", "born": 1991},
-    {"names": ("Fionnuala", "Gallagher"), "username": "fionng", "email": "f.gallagher@dublinbay.example", "born": 1968},
-    {"names": ("Thiago", "Albuquerque"), "username": "thialbu", "email": "thiago@albuquerque.example", "born": 2001},
-    {"names": ("Svenja", "Rautenberg"), "username": "svenja.r", "email": "svenja.rautenberg@elbwerk.example", "born": 1983},
-    {"names": ("Priya", "Raghunathan"), "username": "priyar88", "email": "priya.r@chennaisoft.example", "born": 1988},
-    {"names": ("Dmitri", "Volkonsky"), "username": "dvolkonsky", "email": "dmitri.volkonsky@neva.example", "born": 1975},
-    {"names": ("Giulia", "Bernasconi"), "username": "giuber", "email": "giulia.bernasconi@ticinonet.example", "born": 1996},
+    {
+        "names": ("Fionnuala", "Gallagher"),
+        "username": "fionng",
+        "email": "f.gallagher@dublinbay.example",
+        "born": 1968,
+    },
+    {
+        "names": ("Thiago", "Albuquerque"),
+        "username": "thialbu",
+        "email": "thiago@albuquerque.example",
+        "born": 2001,
+    },
+    {
+        "names": ("Svenja", "Rautenberg"),
+        "username": "svenja.r",
+        "email": "svenja.rautenberg@elbwerk.example",
+        "born": 1983,
+    },
+    {
+        "names": ("Priya", "Raghunathan"),
+        "username": "priyar88",
+        "email": "priya.r@chennaisoft.example",
+        "born": 1988,
+    },
+    {
+        "names": ("Dmitri", "Volkonsky"),
+        "username": "dvolkonsky",
+        "email": "dmitri.volkonsky@neva.example",
+        "born": 1975,
+    },
+    {
+        "names": ("Giulia", "Bernasconi"),
+        "username": "giuber",
+        "email": "giulia.bernasconi@ticinonet.example",
+        "born": 1996,
+    },
     {"names": ("Hamish", "McTavish"), "username": "hmctavish", "email": "hamish@mctavish.example", "born": 1959},
     {"names": ("Ngozi", "Eze"), "username": "ngozieze", "email": "ngozi.eze@enugu.example", "born": 1999},
 ]
 
-DIGITS = "1 12 123 1234 12345 123456 01 007 11 22 69 77 88 99 00 21 23 10 13 42 100 101 111 321 420 666 777 911".split()
+DIGITS = (
+    "1 12 123 1234 12345 123456 01 007 11 22 69 77 88 99 00 21 23 10 13 42 100 101 111 321 420 666 777 911".split()
+)
 SYMBOLS = "! ! ! ! . . @ @ # # $ * ? _ - !! & + % = !? ~ !@ !@# !!! ** ## ..".split()
 SEPARATORS = ["", "", "", "-", "_", ".", " ", "@", "#", "&", "+", "!", "1", "2", "4", "123"]
 L33T = {
-    "a": "4@", "b": "8", "e": "3", "g": "9", "i": "1!", "l": "1|", "o": "0", "s": "5$", "t": "7+", "z": "2", "c": "(",
+    "a": "4@",
+    "b": "8",
+    "e": "3",
+    "g": "9",
+    "i": "1!",
+    "l": "1|",
+    "o": "0",
+    "s": "5$",
+    "t": "7+",
+    "z": "2",
+    "c": "(",
 }
 SEASONS = """
 spring summer autumn winter fall january february march april june july august september october november december

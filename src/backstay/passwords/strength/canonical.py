@@ -31,7 +31,9 @@ SUBSTITUTES: Final = frozenset(char for looks in _CLASSES.values() for char in l
 """Folded characters that are no letters and stand for one in l33t spelling."""
 
 # Letters with a stroke, and joined ones, which no decomposition takes apart.
-_STROKES = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"})
+_STROKES = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"}
+)
 # Cyrillic and Greek letters that look like Latin ones.
 _ALIKE = str.maketrans("аеорсухіјѕԁһкмтвαορτυκνι", "aeopcyxijsdhkmtbaoptukvi")
 _LATIN = re.compile("[a-z]")

@@ -39,9 +39,7 @@ def _is_among_letters(folded: str, start: int, end: int) -> bool:
     return folded[start - 1 : start].isalpha() or folded[end : end + 1].isalpha()
 
 
-def _hits(
-    text: Text, folded: str, bare: str, lexicon: Lexicon, shortest: int
-) -> Iterator[tuple[int, int, float]]:
+def _hits(text: Text, folded: str, bare: str, lexicon: Lexicon, shortest: int) -> Iterator[tuple[int, int, float]]:
     words, lengths, size = lexicon.words, lexicon.lengths, len(folded)
     backwards = shortest != _SHORTEST
     for start in range(size - shortest + 1):
