@@ -13,6 +13,7 @@ import gzip
 import hashlib
 import json
 import math
+import re
 import sys
 import tarfile
 import zipfile
@@ -42,7 +43,9 @@ SOURCES: Final = {
 _DEEPEST_BAND = 18  # about 30,000 guesses: beyond it, an entry is not worth its bytes
 _SHORTEST = 3
 _SHORTEST_IN_PACK = 5  # shorter foreign words are found by chance in random passwords
-_PACK_WORDS = 3_000
+_PACK_WORDS = 5_000
+# Common words, and names of any gender; not what Wikipedia writes, nor sequences of words.
+_PACK_LISTS = re.compile(r"package/src/(commonWords|\w*[nN]ames)\.json")
 _LONGEST = 32
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 
@@ -93,20 +96,20 @@ def django_passwords(archive: Path) -> list[str]:
 
 def pack_lists(archive: Path) -> dict[str, list[str]]:
     """The word lists of one zxcvbn-ts language package."""
-    found: dict[str, list[str]] = {}
     with tarfile.open(archive) as package:
-        for name in ("commonWords", "firstnames", "lastnames"):
-            try:
-                member = package.extractfile(f"package/src/{name}.json")
-            except KeyError:
-                continue
-            if member is not None:
-                found[name] = json.loads(member.read())
-    return found
+        members = {Path(name).stem: name for name in package.getnames() if _PACK_LISTS.fullmatch(name)}
+        return {stem: json.loads(_read(package, name)) for stem, name in sorted(members.items())}
+
+
+def _read(package: tarfile.TarFile, name: str) -> bytes:
+    member = package.extractfile(name)
+    if member is None:
+        raise ConfigError(f"{name} in {package.name} is not a file")
+    return member.read()
 
 
 def english(lists: dict[str, list[str]], django: Sequence[str]) -> dict[str, int]:
-    """Passwords at their rank, other words at twice theirs, names ten further down."""
+    """Passwords at their rank, other words a little below theirs, names ten further down."""
     ranked = Ranked(_SHORTEST)
     ranked.add(lists["passwords"])
     ranked.add(django)
@@ -114,7 +117,7 @@ def english(lists: dict[str, list[str]], django: Sequence[str]) -> dict[str, int
         ranked.add(lists[name], offset=10)
     ranked.add(lists["surnames"], factor=2, offset=10)
     for name in ("english_wikipedia", "us_tv_and_film"):
-        ranked.add((word for word in lists[name] if word.isalpha()), factor=2)
+        ranked.add((word for word in lists[name] if word.isalpha()), factor=1.25)
     return ranked.bands
 
 
@@ -128,7 +131,7 @@ def pack(lists: dict[str, list[str]], known: dict[str, int]) -> dict[str, int]:
                 ranked.add([word], factor=2 * min(len(words), _PACK_WORDS))
         else:
             long_enough = [word for word in words if len(word) >= _SHORTEST_IN_PACK]
-            ranked.add(long_enough[:_PACK_WORDS], factor=4 if name == "commonWords" else 2)
+            ranked.add(long_enough[:_PACK_WORDS], factor=4, offset=0 if name == "commonWords" else 10)
     return {word: band for word, band in ranked.bands.items() if band < known.get(word, _DEEPEST_BAND + 1)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -37,9 +38,14 @@ zomer herfst
 quarter q1 q2 q3 q4
 """
 _CALENDAR_PRICE = 1.4
-_VARIANTS_OF = 3_000
-_DROPPED, _SWAPPED, _VOWELLESS = 1.3, 1.3, 0.6
+_BEFORE_PHRASES = 20
+_VARIANTS_OF = 8_000
+_DROPPED, _SWAPPED, _DOUBLED, _VOWELLESS = 1.0, 1.0, 1.0, 0.5
+_SHORTEST_VOWELLESS = 5  # shorter ones are found by chance in random passwords
+MASK: Final = "*"
+"""What stands in the list for a vowel that is masked (``p*ssw*rd``)."""
 _VOWELS = str.maketrans(dict.fromkeys("aeiou"))
+_MASKED = str.maketrans(dict.fromkeys("aeiou", MASK))
 
 
 class Lexicon:
@@ -85,16 +91,18 @@ def _bits(mask: int) -> tuple[int, ...]:
 
 
 def variants(words: Mapping[str, float]) -> dict[str, float]:
-    """The commonest words with one letter dropped, one pair swapped, or without vowels."""
+    """The commonest words with one letter dropped or doubled, one pair swapped, without vowels, or with masked ones."""
     common = sorted((price, word) for word, price in words.items() if len(word) >= 6 and word.isalpha())
     found: dict[str, float] = {}
     for price, word in common[:_VARIANTS_OF]:
         for at in range(1, len(word)):
             found.setdefault(word[:at] + word[at + 1 :], price + _DROPPED)
             found.setdefault(word[: at - 1] + word[at] + word[at - 1] + word[at + 1 :], price + _SWAPPED)
+            found.setdefault(word[:at] + word[at - 1 :], price + _DOUBLED)
         bare = word[0] + word[1:].translate(_VOWELS)
-        if len(bare) >= 4:
+        if len(bare) >= _SHORTEST_VOWELLESS:
             found.setdefault(bare, price + _VOWELLESS)
+        found.setdefault(word[0] + word[1:].translate(_MASKED), price)
     return found
 
 
@@ -112,8 +120,9 @@ def load(languages: Iterable[str] = LANGUAGES, *, extra: Iterable[Path] = ()) ->
         BreachDataError: a file is damaged.
     """
     data = resources.files("backstay.passwords.data")
-    prices: dict[str, float] = {}
-    sources = [data / "english.xz", *(data / "packs" / f"{language}.xz" for language in languages), *extra]
+    prices = english()
+    typed_wrong = variants(prices)
+    sources = [*(data / "packs" / f"{language}.xz" for language in languages), *extra]
     for source in sources:
         for price, words in decode(source.read_bytes()):
             for word in words:
@@ -121,7 +130,9 @@ def load(languages: Iterable[str] = LANGUAGES, *, extra: Iterable[Path] = ()) ->
                     prices[word] = price
     for word in _CALENDAR.split():
         prices[word] = min(prices.get(word, 99.0), _CALENDAR_PRICE)
-    for word, price in variants(prices).items():
+    for rank, phrase in enumerate((data / "phrases.txt").read_text().split(), start=_BEFORE_PHRASES):
+        prices[phrase] = min(prices.get(phrase, 99.0), math.log10(rank))
+    for word, price in typed_wrong.items():
         prices.setdefault(word, price)
     tails = {tail: price for price, tails in decode((data / "tails.xz").read_bytes()) for tail in tails}
     trigrams = tuple(byte / 100 for byte in (data / "trigrams.bin").read_bytes())

@@ -11,6 +11,7 @@ _PARTS = re.compile(r"[^\W\d_]+|\d+")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _WHOLE, _PART, _JOINED = 0.3, 0.6, 1.0
 _SHORTEST = 4
+_SHORTEST_TOKEN = 2
 _MOST = 64
 
 
@@ -23,9 +24,8 @@ def known_tokens(
 ) -> dict[str, float]:
     """Texts with their prices, from what is known of the user and from words of the service.
 
-    Parts of fewer than four characters are left out: they would be found in passwords by chance. Names are
-    also
-    joined as people join them: first and last in both orders, initial and last.
+    Names are also joined as people join them: first and last in both orders, initial and last, initials.
+    Short texts are looked for only where they stand alone (see `words.of_user`).
     """
     found: dict[str, float] = {}
     whole = [text for text in (username, email, *names, *context) if text]
@@ -39,8 +39,10 @@ def known_tokens(
             _add(found, part, _PART)
         for joined in _joined([part for part in parts if part.isalpha()]):
             _add(found, joined, _JOINED)
-    for joined in _joined([part for name in names for part in _parts(name)]):
+    parts = [part for name in names for part in _parts(name)]
+    for joined in _joined(parts):
         _add(found, joined, _JOINED)
+    _add(found, "".join(part[0] for part in parts), _PART)
     return dict(list(found.items())[: 4 * _MOST])
 
 
@@ -53,7 +55,7 @@ def short_tokens(*texts: str | None) -> frozenset[str]:
 
 def _add(found: dict[str, float], text: str, price: float) -> None:
     token = fold(text)
-    if len(token) >= _SHORTEST and price < found.get(token, 99.0):
+    if len(token) >= _SHORTEST_TOKEN and price < found.get(token, 99.0):
         found[token] = price
 
 

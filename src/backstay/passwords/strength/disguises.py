@@ -1,0 +1,73 @@
+"""One word that makes up the middle of a password and is not written as the list has it.
+
+These look at the whole of the middle, so that each disguise costs a look-up or two and chance finds nothing.
+A new one is a function here and a row in `_DISGUISES`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from .lexicon import MASK
+from .text import Knowledge, Piece, Text
+
+_SHORTEST, _LONGEST = 5, 16
+_MIDDLE = re.compile(r"[^\W\d_].*[^\W\d_]", re.DOTALL)
+# A hand one key to the right takes l to ; and p to [, which end no word otherwise.
+_SLIPPED = re.compile(r"[a-z\[].*[a-z;\[]", re.DOTALL)
+
+
+def disguised(text: Text, known: Knowledge) -> Iterator[Piece]:
+    """Swapped halves, ciphers of children, slipped hands, masked vowels."""
+    words = known.lexicon.words
+    for pattern, disguise, price in _DISGUISES:
+        match = pattern.search(text.folded)
+        if match and _SHORTEST <= match.end() - match.start() <= _LONGEST:
+            start, end = match.span()
+            found = min((words[word] for word in disguise(match.group()) if word in words), default=None)
+            if found is not None:
+                yield start, end, found + price + min(text.case_price(start, end), 1.0), "word"
+
+
+def _turned(middle: str) -> Iterator[str]:
+    """``wordpass``."""
+    for at in range(2, len(middle) - 1):
+        yield middle[at:] + middle[:at]
+
+
+def _masked(middle: str) -> Iterator[str]:
+    """``p*ssw*rd``."""
+    for char in set(middle):
+        if not char.isalpha():
+            yield middle.replace(char, MASK)
+
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_CIPHERS = [str.maketrans(_LETTERS, _LETTERS[by:] + _LETTERS[:by]) for by in (1, 13, 25)]
+
+
+def _deciphered(middle: str) -> Iterator[str]:
+    """``qbttxpse``."""
+    for table in _CIPHERS:
+        yield middle.translate(table)
+
+
+_KEY_ROWS = ("qwertyuiop[", "asdfghjkl;", "zxcvbnm,")
+_TO_THE_LEFT = str.maketrans({right: left for row in _KEY_ROWS for left, right in zip(row, row[1:], strict=False)})
+_TO_THE_RIGHT = str.maketrans({left: right for row in _KEY_ROWS for left, right in zip(row, row[1:], strict=False)})
+
+
+def _slipped(middle: str) -> Iterator[str]:
+    """``[sddeptf``: the hand one key off."""
+    yield middle.translate(_TO_THE_LEFT)
+    yield middle.translate(_TO_THE_RIGHT)
+
+
+_DISGUISES: Final[tuple[tuple[re.Pattern[str], Callable[[str], Iterator[str]], float], ...]] = (
+    (_MIDDLE, _turned, 1.0),
+    (_MIDDLE, _masked, 0.5),
+    (_MIDDLE, _deciphered, 1.0),
+    (_SLIPPED, _slipped, 1.0),
+)

@@ -1,0 +1,113 @@
+"""Edits that people make to the whole of a password, undone. A new one is a function here and its name in `EDITS`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import Final, TypeAlias
+
+from .text import Knowledge, Text
+
+_Undone: TypeAlias = tuple[Text, float]
+"""The text before the edit, and what the edit costs."""
+
+_SHORTEST, _LONGEST = 6, 64
+_AT_LEAST_LEFT = 4
+_SHORTEST_SPLIT = 5  # what one sign splits into fewer letters is no word worth looking for
+_SEPARATORS = frozenset("-_. ")
+_SEPARATED, _FILLED, _INSERTED, _DOUBLED, _ENTANGLED, _WIDE = 0.5, 0.9, 1.4, 0.6, 0.9, 0.6
+_BY_TURNS = re.compile(r"(?:[a-z][0-9]){3,}")
+_CORE = re.compile(r".*[^\W\d_]", re.DOTALL)
+
+
+def undone(text: Text, known: Knowledge) -> Iterator[_Undone]:
+    """The text without each edit that it shows, and what the edit costs."""
+    if _SHORTEST <= text.size <= _LONGEST:
+        yield from chain.from_iterable(edit(text, known) for edit in EDITS)
+
+
+def without_symbol(text: Text, _known: Knowledge) -> Iterator[_Undone]:
+    """``I-love-you``, ``p#a#s#s#w#0#r#d``, ``mon!key``."""
+    yield from _without(text, [at for at, char in enumerate(text.folded) if not char.isalnum()])
+
+
+def without_digit(text: Text, _known: Knowledge) -> Iterator[_Undone]:
+    """``p1a1s1s1``, ``mon7key``."""
+    yield from _without(text, [at for at, char in enumerate(text.folded) if char.isdigit()])
+
+
+def _without(text: Text, positions: list[int]) -> Iterator[_Undone]:
+    folded = text.folded
+    inner = {at for at in positions if 0 < at < text.size - 1 and _between_letters(folded, at)}
+    # What stands inside goes; the same character at the very end is a tail and stays priced as such.
+    for char in sorted({folded[at] for at in inner})[:2]:
+        gone = {at for at in inner if folded[at] == char}
+        if len(gone) == 1 and _letters_around(folded, *gone) < _SHORTEST_SPLIT:
+            continue
+        keep = [at for at in range(text.size) if at not in gone]
+        if len(keep) >= _AT_LEAST_LEFT:
+            price = _SEPARATED if char in _SEPARATORS else _FILLED if len(gone) > 1 else _INSERTED
+            yield text.only(keep), price
+
+
+def _letters_around(folded: str, at: int) -> int:
+    start, end = at, at + 1
+    while start and folded[start - 1].isalpha():
+        start -= 1
+    while end < len(folded) and folded[end].isalpha():
+        end += 1
+    return end - start - 1
+
+
+def _between_letters(folded: str, at: int) -> bool:
+    return folded[at - 1].isalpha() and folded[at + 1].isalpha()
+
+
+def undoubled(text: Text, _known: Knowledge) -> Iterator[_Undone]:
+    """``ppaassss11``."""
+    core = _core(text)
+    pairs = range(0, core - core % 2, 2)
+    if core >= _SHORTEST and all(text.folded[at] == text.folded[at + 1] for at in pairs):
+        yield text.only([*pairs, *range(core, text.size)]), _DOUBLED
+
+
+def disentangled(text: Text, known: Knowledge) -> Iterator[_Undone]:
+    """Two texts by turns, ``p1a2s3s4`` or ``dcoagt``: first the one, then the other."""
+    match = _BY_TURNS.match(text.folded)
+    core = match.end() if match else _core(text)
+    if match or (core >= 2 * _AT_LEAST_LEFT and text.folded[:core:2] in known.lexicon.words):
+        yield text.only([*range(0, core, 2), *range(1, core, 2), *range(core, text.size)]), _ENTANGLED
+
+
+_WIDE_L33T: Final = {
+    "|-|": "h", "|<": "k", "|{": "k", "/\\/\\": "m", "|\\/|": "m", "|\\|": "n", "/\\": "a", "\\/\\/": "w", "|)": "d", "|_|": "u",
+    "\\/": "v", "()": "o", "vv": "w", "ph": "f",
+}  # fmt: skip
+
+
+def without_wide_l33t(text: Text, _known: Knowledge) -> Iterator[_Undone]:
+    """``|-|3llo``, ``ph00tball``: several characters for one."""
+    if not any(written in text.folded for written in _WIDE_L33T):
+        return
+    folded, upper = text.folded, list(text.upper)
+    for written, letter in _WIDE_L33T.items():
+        while (at := folded.find(written)) >= 0:
+            folded = folded[:at] + letter + folded[at + len(written) :]
+            upper[at : at + len(written)] = [upper[at]]
+    yield Text(folded, upper), _WIDE
+
+
+def _core(text: Text) -> int:
+    """Where the last letter ends."""
+    match = _CORE.match(text.folded)
+    return match.end() if match else 0
+
+
+EDITS: Final[tuple[Callable[[Text, Knowledge], Iterator[_Undone]], ...]] = (
+    without_symbol,
+    without_digit,
+    undoubled,
+    disentangled,
+    without_wide_l33t,
+)

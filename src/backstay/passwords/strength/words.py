@@ -1,0 +1,103 @@
+"""Words of the lists, and what is known of the user: plain, capitalised, in l33t spelling, reversed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from .canonical import skeleton
+from .lexicon import Lexicon
+from .text import Knowledge, Piece, Text
+
+_REVERSED = 0.5
+_L33T, _CHANCE, _PER_SUBSTITUTE = 0.3, 0.4, 0.2
+_SHORTEST, _SHORTEST_DISGUISED, _SHORTEST_IN_SIGNS = 3, 4, 6
+SHORTEST_INSIDE: Final = 4
+"""Characters from which on a text known of the user is looked for anywhere."""
+_LINKS = re.compile("me|my|we|us|he|is|am|of|in|to|at|on|no|go|do|so|hi|ok|mr|dr|tv|pc|pw")
+_POSSESSIVE = re.compile(r"(?<=[a-z]{3})'?s")
+_LINK, _POSSESSIVE_PRICE = 1.0, 0.5
+_AMONG_LETTERS = 0.4  # three letters are a word by chance where others touch them
+
+
+def listed(text: Text, known: Knowledge) -> Iterator[Piece]:
+    """Words of the lists, straight and reversed."""
+    for start, end, price in _hits(text, text.folded, text.bare, known.lexicon, _SHORTEST):
+        price += text.case_price(start, end)
+        if end - start == _SHORTEST and _is_among_letters(text.folded, start, end):
+            price += _AMONG_LETTERS
+        # Passwords of digits are listed as well. They are put after words, and are none themselves.
+        yield start, end, price, "word" if text.letters[end] > text.letters[start] else "digits"
+    size = text.size
+    for start, end, price in _hits(text, text.folded[::-1], text.bare[::-1], known.lexicon, _SHORTEST_DISGUISED):
+        start, end = size - end, size - start
+        yield start, end, price + _REVERSED + text.case_price(start, end), "word"
+
+
+def _is_among_letters(folded: str, start: int, end: int) -> bool:
+    return folded[start - 1 : start].isalpha() or folded[end : end + 1].isalpha()
+
+
+def _hits(text: Text, folded: str, bare: str, lexicon: Lexicon, shortest: int) -> Iterator[tuple[int, int, float]]:
+    words, lengths, size = lexicon.words, lexicon.lengths, len(folded)
+    backwards = shortest != _SHORTEST
+    for start in range(size - shortest + 1):
+        for length in lengths.get(bare[start : start + 3], ()):
+            end = start + length
+            if end > size:
+                break
+            # The skeleton of every longer word is in the list too, so one look-up rules out both spellings.
+            disguised = words.get(bare[start:end]) if length > _SHORTEST else None
+            if length < shortest or (disguised is None and length > _SHORTEST):
+                continue
+            price = words.get(folded[start:end])
+            if disguised is not None:
+                span = (size - end, size - start) if backwards else (start, end)
+                spelled = _l33t_price(text, disguised, *span)
+                price = spelled if price is None or (spelled is not None and spelled < price) else price
+            if price is not None:
+                yield start, end, price
+
+
+def _l33t_price(text: Text, price: float, start: int, end: int) -> float | None:
+    letters = text.letters[end] - text.letters[start]
+    # What is written in signs alone is no word to anybody, and a short one mostly in signs is met by chance.
+    if not letters or (end - start < _SHORTEST_IN_SIGNS and 2 * letters < end - start):
+        return None
+    chance = _CHANCE if end - start < _SHORTEST_IN_SIGNS else 0.0
+    return price + _L33T + chance + _PER_SUBSTITUTE * (text.substitutes[end] - text.substitutes[start])
+
+
+def of_user(text: Text, known: Knowledge) -> Iterator[Piece]:
+    """What is known of the user or the service. Short texts only where they stand alone or at an end."""
+    for token, price in known.tokens.items():
+        bare = skeleton(token)
+        for haystack, needle, disguise in ((text.folded, token, 0.0), (text.bare, bare, _L33T)):
+            for written, order in ((needle, 0.0), (needle[::-1], _REVERSED)):
+                at = haystack.find(written)
+                while at >= 0:
+                    end = at + len(written)
+                    if end - at >= SHORTEST_INSIDE or _stands_out(text, at, end):
+                        yield at, end, price + disguise + order + text.case_price(at, end), "user"
+                    at = haystack.find(written, at + 1)
+
+
+def linking(text: Text, _known: Knowledge) -> Iterator[Piece]:
+    """Two letters between words, ``Me+You``, ``MikesCar``: dear enough to be met by chance anywhere else."""
+    for match in _LINKS.finditer(text.folded):
+        if _stands_out(text, *match.span()):
+            yield *match.span(), _LINK, "word"
+    for match in _POSSESSIVE.finditer(text.folded):
+        start, end = match.span()
+        # The next word has to show that it begins.
+        if end < text.size and not text.upper[end - 1] and (text.upper[end] or not text.folded[end].isalpha()):
+            yield start, end, _POSSESSIVE_PRICE, "symbol"
+
+
+def _stands_out(text: Text, start: int, end: int) -> bool:
+    """Whether a span is a word by itself: ``jdPassword``, ``Password-jd``, ``JDPassword``, ``ByMe1``."""
+    upper, before, after = text.upper, text.folded[start - 1 : start], text.folded[end : end + 1]
+    begins = start == 0 or not before.isalpha() or (upper[start] and not upper[start - 1])
+    ends = not after.isalpha() or (upper[end] and not (upper[end - 1] and any(upper[end + 1 : end + 2])))
+    return begins and ends
