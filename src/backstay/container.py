@@ -18,7 +18,18 @@ from .clock import Clock, SystemClock
 from .events import Emitter, Listener
 from .health import Health
 from .migrations import MigrationRunner, open_runners, runner_for
-from .passwords import PasswordHasher, PasswordPolicy, StandardPolicy, ambient_hasher, ambient_policy
+from .passwords import (
+    DeviceTokens,
+    LoginThrottle,
+    MemoryThrottle,
+    PasswordHasher,
+    PasswordPolicy,
+    StandardPolicy,
+    StandardThrottle,
+    ThrottleStore,
+    ambient_hasher,
+    ambient_policy,
+)
 from .settings import Settings, from_env
 from .telemetry.logging import LogListener
 from .tokens import JwtCodec, TokenCodec
@@ -35,6 +46,8 @@ class Backstay:
     cache: Cache
     passwords: PasswordPolicy
     hasher: PasswordHasher
+    throttle: LoginThrottle | None = None
+    """What a login asks before it compares a password. `open` always gives one."""
     tokens: TokenCodec | None = None
     """What signs and verifies; None unless a key ring is set."""
     migrations: MigrationRunner | None = None
@@ -80,6 +93,7 @@ class Backstay:
                 cache=cache,
                 passwords=passwords,
                 hasher=hasher,
+                throttle=await _login_throttle(stack, given, ticking, heard),
                 tokens=_token_codec(given, ticking),
                 migrations=migrations,
                 health=health,
@@ -146,6 +160,20 @@ async def _open_backend(stack: AsyncExitStack, settings: Settings, clock: Clock)
     return await stack.enter_async_context(
         RedisCache.open(settings.redis_url, prefix=cache.prefix, budget=cache.budget)
     )
+
+
+async def _login_throttle(
+    stack: AsyncExitStack, settings: Settings, clock: Clock, listeners: Iterable[Listener]
+) -> LoginThrottle:
+    given = settings.throttle
+    store: ThrottleStore = MemoryThrottle(clock=clock)
+    if settings.redis_url is not None:
+        from .passwords.throttle.redis import RedisThrottle
+
+        opened = RedisThrottle.open(settings.redis_url, prefix=given.prefix, timeout=given.timeout)
+        store = await stack.enter_async_context(opened)
+    devices = None if given.device_key is None else DeviceTokens(given.device_key, clock=clock)
+    return StandardThrottle(store, devices=devices, emitter=Emitter(listeners))
 
 
 def _token_codec(settings: Settings, clock: Clock) -> TokenCodec | None:

@@ -24,7 +24,16 @@ from .policy import StandardPolicy, ambient_policy, validate_password
 from .protocol import About, PasswordPolicy
 from .rules import Rule, Rules
 from .strength import Estimate, Estimator, Lexicon
-from .throttle import Attempt, DeviceTokens, Limit, Limits, LoginThrottle, MemoryThrottle, StandardThrottle
+from .throttle import (
+    Attempt,
+    DeviceTokens,
+    Limit,
+    Limits,
+    LoginThrottle,
+    MemoryThrottle,
+    StandardThrottle,
+    ThrottleStore,
+)
 from .verdict import PasswordProblem, PasswordVerdict
 
 __all__ = [
@@ -59,6 +68,7 @@ __all__ = [
     "Rules",
     "StandardPolicy",
     "StandardThrottle",
+    "ThrottleStore",
     "UrllibTransport",
     "Verification",
     "ambient_hasher",

@@ -21,7 +21,9 @@ from .limits import Limit
 from .protocol import Charge, Charged, ThrottleStore
 
 try:
-    from redis.asyncio import Redis
+    from redis.asyncio import BlockingConnectionPool, Redis
+    from redis.asyncio.retry import Retry
+    from redis.backoff import NoBackoff
     from redis.exceptions import RedisError
 except ImportError as exc:
     raise MissingExtraError("redis", "backstay.passwords.throttle.redis") from exc
@@ -57,15 +59,17 @@ class RedisThrottle:
     async def open(
         cls, url: str | Secret, *, prefix: str = "bs:throttle", timeout: float = 1.0, max_connections: int = 16
     ) -> AsyncGenerator[RedisThrottle]:
-        """Connect by URL at first use, and close again with the block."""
-        address = url.reveal() if isinstance(url, Secret) else url
-        client: Redis = Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
-            address, socket_timeout=timeout, socket_connect_timeout=timeout, max_connections=max_connections
-        )
+        """Connect by URL at first use, and close again with the block.
+
+        Raises:
+            ConfigError: the URL cannot be read. Does not show it: it may hold a password.
+        """
+        client = _connect(url.reveal() if isinstance(url, Secret) else url, timeout, max_connections)
         try:
             yield cls(client, prefix=prefix, timeout=timeout)
         finally:
             await client.aclose()
+            await client.connection_pool.disconnect()
 
     @property
     def prefix(self) -> str:
@@ -96,6 +100,25 @@ class RedisThrottle:
                 return await question
         except (RedisError, OSError) as exc:
             raise ThrottleUnavailable(f"Redis did not answer for the throttle: {type(exc).__name__}") from exc
+
+
+def _connect(url: str, timeout: float, max_connections: int) -> Redis:
+    """A client that never asks twice, so that no attempt is counted twice, and whose pool waits when full."""
+    try:
+        pool_class: Any = BlockingConnectionPool
+        pool = pool_class.from_url(
+            url,
+            max_connections=max_connections,
+            timeout=timeout,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
+            retry=Retry(NoBackoff(), 0),
+            retry_on_timeout=False,
+            client_name="backstay",
+        )
+    except ValueError:
+        raise ConfigError("the Redis URL cannot be read: redis://[user:password@]host[:port][/db]") from None
+    return Redis(connection_pool=pool)
 
 
 def _arguments(limit: Limit) -> list[int]:
