@@ -22,9 +22,10 @@ async def test_a_login_goes_through_the_parts_of_the_open_one():
         attempt = await kit.throttle.attempt("ada", "192.0.2.1")
         assert await verify_password("Strong@Pass1", stored)
         cookie = await kit.throttle.succeeded(attempt)
+        for number in range(11):
+            await kit.throttle.attempt("ada", f"10.0.0.{number}")
         with pytest.raises(TooManyAttempts):
-            for number in range(200):
-                await kit.throttle.attempt("ada", f"10.0.0.{number}")
+            await kit.throttle.attempt("ada", "10.0.0.99")
         assert await kit.throttle.attempt("ada", "192.0.2.1", device=cookie)
     assert {PasswordVerified, AttemptRefused} <= {type(event) for event in heard}
 
@@ -50,9 +51,8 @@ async def test_a_redis_that_is_away_refuses_logins_and_nothing_else():
 
 
 @pytest.mark.redis
-async def test_with_a_redis_the_counts_are_shared(redis_url):
-    prefix = "backstay-test:container-throttle"
-    settings = Settings(redis_url=Secret(redis_url), throttle=ThrottleSettings(prefix=prefix, timeout=10.0))
+async def test_with_a_redis_the_counts_are_shared(redis_server):
+    settings = Settings(redis_url=Secret(redis_server.url), throttle=ThrottleSettings(timeout=10.0))
     async with Backstay.open(settings) as one, Backstay.open(settings) as two:
         admitted = 0
         for number in range(20):
@@ -61,5 +61,4 @@ async def test_with_a_redis_the_counts_are_shared(redis_url):
                 admitted += 1
             except TooManyAttempts:
                 continue
-        await one.throttle.reset("ada")
     assert 6 <= admitted < 20
