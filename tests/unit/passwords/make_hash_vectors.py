@@ -116,7 +116,6 @@ def main():
     ]
     text = ",\n".join(json.dumps(row) for row in rows)
     Path(__file__).with_name("hash_vectors.json").write_text(f"[\n{text}\n]\n", encoding="utf-8")
-    print(len(rows), "vectors")
 
 
 if __name__ == "__main__":
