@@ -62,7 +62,7 @@ class StandardPolicy:
 
     async def check(self, password: str | Secret, about: About, /) -> PasswordVerdict:
         """The verdict of all parts; see `PasswordPolicy.check`."""
-        secret = password if isinstance(password, Secret) else Secret(password)
+        secret = password = Secret.of(password)
         verdict = (await self._ready()).judge(self.rules, secret, about)
         if verdict:
             problems, warnings = await self._beyond_rules(secret, about)
@@ -77,7 +77,7 @@ class StandardPolicy:
 
         Not knowing is no evidence: then the answer is no.
         """
-        secret = password if isinstance(password, Secret) else Secret(password)
+        secret = password = Secret.of(password)
         return (await self._look_up(secret)).state == "breached"
 
     async def _ready(self) -> _Judge:
@@ -163,6 +163,7 @@ async def validate_password(
     Raises:
         HasherBusy: where the policy compares with a history, and there was no time for it.
     """
+    password = Secret.of(password)
     chosen = policy if policy is not None else ambient_policy.get()
     known = about if about is not None else About.user(username, email, context)
     return await chosen.check(password, known)

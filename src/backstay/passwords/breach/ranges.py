@@ -158,12 +158,12 @@ class PwnedRanges:
     async def look_up(self, password: Secret, /) -> BreachOutcome:
         """Ask for the range of this password, and look for it in the answer."""
         began = self._clock.monotonic()
-        digest = sha1_of(password)
-        rows = await self._rows(digest[:5])
+        digest = Secret(sha1_of(password))
+        rows = await self._rows(digest.reveal()[:5])
         if rows is None:
             outcome = UNKNOWN
         else:
-            count = count_in(rows, digest[5:])
+            count = count_in(rows, digest.reveal()[5:])
             outcome = BreachOutcome(state="breached", count=count) if count else CLEAR
         spent = self._clock.monotonic() - began
         self._emit(BreachLookedUp(state=outcome.state, source="pwned-ranges", seconds=spent))

@@ -121,7 +121,7 @@ class PasswordHasher:
             PasswordRejected: longer than 4,096 bytes, or not valid Unicode. Validate first.
             HasherBusy: too much to do; answer 503.
         """
-        secret = _hidden(password)
+        secret = password = Secret.of(password)
         if _encoded(secret) is None:
             raise PasswordRejected(
                 f"a password has at most {MAX_BYTES} bytes of valid UTF-8; this one cannot be hashed"
@@ -142,7 +142,7 @@ class PasswordHasher:
             MissingExtraError: a bcrypt hash, and no bcrypt package.
             HasherBusy: too much to do; answer 503.
         """
-        secret = _hidden(password)
+        secret = password = Secret.of(password)
         if _encoded(secret) is None:
             return _WRONG
         if stored is None:
@@ -267,10 +267,6 @@ def _checked(peppers: Mapping[str, Secret], current: str | None) -> dict[str, Se
     return {checked_key_id(key_id): key for key_id, key in peppers.items()}
 
 
-def _hidden(password: str | Secret) -> Secret:
-    return password if isinstance(password, Secret) else Secret(password)
-
-
 def _encoded(secret: Secret) -> bytes | None:
     """The bytes of the text as it is, or None where there are too many or none can be made."""
     text = secret.reveal()
@@ -340,6 +336,7 @@ ambient_hasher: Final = Ambient[PasswordHasher]("password hasher", default=_defa
 
 async def hash_password(password: str | Secret, *, hasher: PasswordHasher | None = None) -> str:
     """Hash with argon2id, beside the event loop; see `PasswordHasher.hash` for what it raises."""
+    password = Secret.of(password)
     return await (hasher if hasher is not None else ambient_hasher.get()).hash(password)
 
 
@@ -350,4 +347,5 @@ async def verify_password(
 
     See `PasswordHasher.verify`.
     """
+    password = Secret.of(password)
     return await (hasher if hasher is not None else ambient_hasher.get()).verify(password, stored)
