@@ -72,6 +72,18 @@ class StandardPolicy:
         self._emit(PasswordChecked(valid=bool(verdict), codes=verdict.codes, score=verdict.score))
         return verdict
 
+    def describe(self) -> str:
+        """The policy as text, one rule a line: for users, auditors, and the documents that ASVS 5.0 asks for."""
+        lines = [self.rules.describe()]
+        if self._breach is not None or self._offline is not None:
+            unknown = "refused" if self._closed else "accepted with a warning"
+            lines.append(f"- Is in no known data breach; while that cannot be found out, it is {unknown}.")
+        if self._history is not None:
+            lines.append(f"- Is none of the last {self._history.last} passwords of this user.")
+        lines.append("- At a change: is not the current password with small changes.")
+        lines.append("- Never expires; must be changed when it is found in a breach.")
+        return "\n".join(lines)
+
     async def must_change(self, password: str | Secret) -> bool:
         """Whether a password that was just used to log in is known to be compromised and has to be changed.
 

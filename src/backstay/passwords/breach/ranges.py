@@ -120,6 +120,8 @@ class _Breaker:
 class _Flight:
     done: anyio.Event = field(default_factory=anyio.Event)
     rows: bytes | None = None
+    landed: bool = False
+    """There was an answer, if only a bad one."""
 
 
 class PwnedRanges:
@@ -176,14 +178,16 @@ class PwnedRanges:
             return cached
         while (flight := self._flights.get(prefix)) is not None:
             await flight.done.wait()
-            if flight.rows is not None or self._flights.get(prefix) is None:
+            if flight.landed:
                 return flight.rows
+            # Whoever asked was cancelled: one of those who waited asks in their stead.
         return await self._lead(prefix, key)
 
     async def _lead(self, prefix: str, key: str) -> bytes | None:
         flight = self._flights[prefix] = _Flight()
         try:
             flight.rows = await self._fetch(prefix)
+            flight.landed = True
             if flight.rows is not None:
                 await self._keep(key, flight.rows)
         finally:
