@@ -22,7 +22,7 @@ from .history import History, is_similar, was_used
 from .messages import CODES, LOCALES
 from .policy import StandardPolicy, ambient_policy, validate_password
 from .protocol import About, PasswordPolicy
-from .rules import Rule, Rules
+from .rules import PRESETS, Rule, Rules, preset
 from .strength import Estimate, Estimator, Lexicon
 from .throttle import (
     Attempt,
@@ -41,6 +41,7 @@ __all__ = [
     "LOCALES",
     "OWASP",
     "OWASP_46_MIB",
+    "PRESETS",
     "RFC_9106_LOW_MEMORY",
     "About",
     "Argon2Profile",
@@ -77,6 +78,7 @@ __all__ = [
     "generate_password",
     "hash_password",
     "is_similar",
+    "preset",
     "validate_password",
     "verify_password",
     "was_used",

@@ -24,7 +24,7 @@ import secrets
 import types
 import unicodedata
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator, Sized
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any, Final, cast
 
@@ -226,20 +226,28 @@ class PasswordPolicySuite(ABC):
         self._run(check)
 
 
+class _Recorder(logging.Handler):
+    """Keeps every record, whatever its level."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+
 @contextmanager
-def _recorded() -> Iterator[list[logging.LogRecord]]:
-    """Every record that any logger makes in the block, whatever its level."""
-    records: list[logging.LogRecord] = []
-    handler = logging.Handler(logging.DEBUG)
-    handler.emit = records.append  # type: ignore[method-assign]
-    root = logging.getLogger()
+def _recorded() -> Generator[list[logging.LogRecord]]:
+    """What any logger says in the block."""
+    recorder, root = _Recorder(), logging.getLogger()
     level = root.level
-    root.addHandler(handler)
+    root.addHandler(recorder)
     root.setLevel(logging.DEBUG)
     try:
-        yield records
+        yield recorder.records
     finally:
-        root.removeHandler(handler)
+        root.removeHandler(recorder)
         root.setLevel(level)
 
 
@@ -260,11 +268,11 @@ def _holding(root: object, canary: str) -> Iterator[object]:
             if canary in text:
                 yield found
         elif not _is_plain(found):
-            todo.extend(cast("list[Any]", gc.get_referents(found)))
+            todo.extend(gc.get_referents(found))
 
 
 def _is_plain(found: object) -> bool:
     # A word list has a million entries and was there before the password came.
-    return isinstance(found, int | float | complex) or (
-        isinstance(found, dict | set | frozenset) and len(found) > 5_000
-    )  # pyright: ignore[reportUnknownArgumentType]
+    if type(found) in {dict, set, frozenset}:
+        return len(cast("Sized", found)) > 5_000
+    return isinstance(found, int | float | complex)
