@@ -38,6 +38,7 @@ GUESS_BASED = {
     "asvs 3": Rules.asvs(3),
 }
 EVERY = pytest.mark.parametrize("rules", GUESS_BASED.values(), ids=GUESS_BASED.keys())
+RANDOM = "vKq7mZr2Lp9w4TxHbN6c"
 LONG = "plover cranberry hinge saxophone "
 
 
@@ -61,9 +62,8 @@ class Known:
 @pytest.mark.parametrize(("mfa", "minimum"), [(False, 15), (True, 8)])
 def test_nist_3_1_1_2_length_is_15_alone_and_8_with_another_factor(mfa, minimum):
     rules = Rules.nist(mfa=mfa)
-    random = generate_password(length=64).secret.reveal()
-    assert rules.check(random[: minimum - 1]).codes == ("too_short",)
-    assert rules.check(random[:minimum])
+    assert "too_short" in rules.check(RANDOM[: minimum - 1]).codes
+    assert rules.check(RANDOM[:minimum])
 
 
 @EVERY
@@ -160,11 +160,10 @@ async def test_nist_3_1_1_2_hashes_are_salted_memory_hard_and_may_have_a_key():
 
 @pytest.mark.parametrize("level", [1, 2, 3])
 def test_asvs_6_2_1_length_is_8_and_can_be_15(level):
-    random = generate_password(length=20).secret.reveal()
-    assert Rules.asvs(level).check(random[:7]).codes == ("too_short",)
-    assert Rules.asvs(level).check(random[:8])
-    assert Rules.asvs(level, minimum=15).check(random[:14]).codes == ("too_short",)
-    assert Rules.asvs(level, minimum=4).check(random[:7]).codes == ("too_short",)
+    assert "too_short" in Rules.asvs(level).check(RANDOM[:7]).codes
+    assert Rules.asvs(level).check(RANDOM[:8])
+    assert Rules.asvs(level, minimum=15).check(RANDOM[:14]).codes == ("too_short",)
+    assert "too_short" in Rules.asvs(level, minimum=4).check(RANDOM[:7]).codes
 
 
 @pytest.mark.parametrize("level", [1, 2, 3])
