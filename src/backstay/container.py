@@ -24,12 +24,12 @@ from .passwords import (
     MemoryThrottle,
     PasswordHasher,
     PasswordPolicy,
-    StandardPolicy,
     StandardThrottle,
     ThrottleStore,
     ambient_hasher,
     ambient_policy,
 )
+from .passwords.opening import PasswordPlan, open_passwords
 from .settings import Settings, from_env
 from .telemetry.logging import LogListener
 from .tokens import JwtCodec, TokenCodec
@@ -81,10 +81,7 @@ class Backstay:
         async with AsyncExitStack() as stack:
             cache, backend = await _open_cache(stack, given, ticking, heard)
             stack.enter_context(current_cache.entered(cache))
-            passwords: PasswordPolicy = StandardPolicy(emitter=Emitter(heard))
-            stack.enter_context(ambient_policy.entered(passwords))
-            hasher = await stack.enter_async_context(PasswordHasher(emitter=Emitter(heard)))
-            stack.enter_context(ambient_hasher.entered(hasher))
+            passwords, hasher = await _open_passwords(stack, given, cache, ticking, heard)
             migrations = _migration_runner(given, ticking, heard)
             if migrations is not None:
                 stack.enter_context(open_runners.entered(migrations))
@@ -160,6 +157,43 @@ async def _open_backend(stack: AsyncExitStack, settings: Settings, clock: Clock)
     return await stack.enter_async_context(
         RedisCache.open(settings.redis_url, prefix=cache.prefix, budget=cache.budget)
     )
+
+
+class CachedRanges:
+    """Answers of the breach check, kept in the application's cache and so shared by all workers."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+
+    async def get(self, key: str, /) -> bytes | None:
+        """The answer, or None."""
+        return await self._cache.get(key, None, codec=bytes)
+
+    async def set(self, key: str, value: bytes, /, *, ttl: float) -> None:
+        """Keep it for `ttl` seconds."""
+        await self._cache.set(key, value, ttl, codec=bytes)
+
+
+async def _open_passwords(
+    stack: AsyncExitStack, settings: Settings, cache: Cache, clock: Clock, listeners: Iterable[Listener]
+) -> tuple[PasswordPolicy, PasswordHasher]:
+    given = settings.password
+    plan = PasswordPlan(
+        preset=given.preset,
+        context=given.context,
+        breach_online=given.breach_online,
+        breach_url=given.breach_url,
+        breach_db=given.breach_db,
+        breach_unknown=given.breach_unknown,
+        hash_memory=given.hash_memory,
+        peppers=given.peppers,
+    )
+    policy, hasher = await stack.enter_async_context(
+        open_passwords(plan, ranges=CachedRanges(cache), clock=clock, emitter=Emitter(listeners))
+    )
+    stack.enter_context(ambient_policy.entered(policy))
+    stack.enter_context(ambient_hasher.entered(hasher))
+    return policy, hasher
 
 
 async def _login_throttle(

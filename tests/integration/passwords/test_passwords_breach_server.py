@@ -11,12 +11,14 @@ from contextlib import suppress
 import anyio
 import pytest
 
+from backstay import Backstay, Settings
 from backstay.clock import ManualClock
 from backstay.events import Emitter
-from backstay.passwords import PwnedRanges, UrllibTransport
+from backstay.passwords import About, PwnedRanges, UrllibTransport
 from backstay.passwords.breach.ranges import MemoryRangeCache
 from backstay.passwords.events import BreachLookedUp, BreachSourceFailed
 from backstay.secret import Secret
+from backstay.settings import PasswordSettings
 
 pytestmark = pytest.mark.asyncio
 PASSWORD = "correct horse 77 staple"
@@ -264,6 +266,16 @@ async def test_the_least_recently_used_answer_makes_room():
     assert await cache.get("a") == b"1"
     await cache.set("c", b"3", ttl=60)
     assert [await cache.get(key) for key in "abc"] == [b"1", None, b"3"]
+
+
+@pytest.mark.redis
+async def test_two_workers_of_an_application_ask_once_and_share_the_answer_on_redis(server, redis_server):
+    password = PasswordSettings(preset="strong", breach_online=True, breach_url=server.url)
+    settings = Settings(redis_url=Secret(redis_server.url), password=password)
+    for _ in range(2):
+        async with Backstay.open(settings) as kit:
+            assert (await kit.passwords.check(PASSWORD, About())).codes == ("breached",)
+    assert len(server.requests) == 1
 
 
 # ---- the breaker

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+
 import pytest
 
 from backstay import Backstay, Secret, Settings, hash_password, validate_password, verify_password
 from backstay.clock import ManualClock
-from backstay.errors import ConfigError, ThrottleUnavailable, TooManyAttempts
+from backstay.container import CachedRanges
+from backstay.errors import BreachDataError, ConfigError, ThrottleUnavailable, TooManyAttempts
+from backstay.passwords.breach import build
 from backstay.passwords.events import AttemptRefused, PasswordVerified
-from backstay.settings import ThrottleSettings, from_env
+from backstay.settings import PasswordSettings, ThrottleSettings, from_env
 
 pytestmark = pytest.mark.asyncio
 KEY = ThrottleSettings(device_key=Secret("k" * 32))
@@ -62,3 +67,60 @@ async def test_with_a_redis_the_counts_are_shared(redis_server):
             except TooManyAttempts:
                 continue
     assert 6 <= admitted < 20
+
+
+async def test_the_settings_choose_preset_words_peppers_and_breach_data(tmp_path):
+    digest = hashlib.sha1(b"granite owl bassoon lantern").hexdigest().upper()
+    (tmp_path / "all.txt").write_text(f"{digest}:5\n")
+    build(tmp_path / "all.txt", tmp_path / "breach.db")
+    settings = from_env(
+        environ={
+            "BACKSTAY_PASSWORD_PRESET": "nist",
+            "BACKSTAY_PASSWORD_CONTEXT": "birdwatch, featherbase",
+            "BACKSTAY_PASSWORD_BREACH_DB": str(tmp_path / "breach.db"),
+            "BACKSTAY_PASSWORD_PEPPERS": f"2026:{'b' * 32},2025:{'a' * 32}",
+        }
+    )
+    async with Backstay.open(settings):
+        assert await validate_password("plover cranberry hinge saxophone")
+        assert (await validate_password("vKq7mZr2Lp9w")).codes == ("too_short",)
+        assert (await validate_password("Featherbase-2026!!")).codes == ("user_info",)
+        assert (await validate_password("granite owl bassoon lantern")).codes == ("breached",)
+        stored = await hash_password("x")
+        assert stored.startswith("$backstay$k=2026$")
+        assert await verify_password("x", stored)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "named"),
+    [
+        ("PRESET", "hunter2", "presets"),
+        ("PEPPERS", "hunter2", "commas"),
+        ("PEPPERS", "a:hunter2", "32"),
+        ("PEPPERS", f"a:{'x' * 32},a:{'y' * 32}", "once"),
+        ("HASH_MEMORY", "1000", "budget"),
+        ("BREACH_UNKNOWN", "maybe", "open"),
+    ],
+)
+async def test_settings_that_cannot_work_are_refused_at_once(name, value, named):
+    with pytest.raises(ConfigError, match=named) as refused:
+        async with Backstay.open(from_env(environ={f"BACKSTAY_PASSWORD_{name}": value})):
+            pass
+    assert name == "PRESET" or "hunter2" not in str(refused.value)
+
+
+async def test_a_missing_breach_database_is_an_error_at_the_start():
+    with pytest.raises(BreachDataError, match=r"nowhere\.db"):
+        async with Backstay.open(Settings(password=PasswordSettings(breach_db=Path("nowhere.db")))):
+            pass
+
+
+async def test_answers_about_breaches_are_kept_in_the_cache_that_all_workers_share():
+    clock = ManualClock()
+    async with Backstay.open(Settings(), clock=clock) as kit:
+        ranges = CachedRanges(kit.cache)
+        assert await ranges.get("pwned:00000") is None
+        await ranges.set("pwned:00000", b"\0rows", ttl=60.0)
+        assert await ranges.get("pwned:00000") == b"\0rows"
+        clock.advance(61)
+        assert await ranges.get("pwned:00000") is None
