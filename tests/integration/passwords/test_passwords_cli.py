@@ -133,7 +133,6 @@ def test_calibrate_measures_the_profiles():
     assert [row["profile"] for row in rows] == ["owasp", "owasp-46-mib", "rfc-9106", "fits the target"]
     assert all(row["seconds"] > 0 for row in rows)
     assert rows[-1]["time_cost"] >= 2
-    assert "owasp-46-mib" in run("calibrate", "--target", "0.05")
 
 
 @pytest.mark.slow

@@ -166,9 +166,9 @@ def test_asvs_6_2_1_length_is_8_and_can_be_15(level):
     assert "too_short" in Rules.asvs(level, minimum=4).check(RANDOM[:7]).codes
 
 
-@pytest.mark.parametrize("level", [1, 2, 3])
-def test_asvs_6_2_4_the_3000_commonest_passwords_that_fit_the_policy_are_refused(level):
-    rules = Rules.asvs(level)
+def test_asvs_6_2_4_the_3000_commonest_passwords_that_fit_the_policy_are_refused():
+    rules = Rules.asvs(1)
+    assert {Rules.asvs(level).rules for level in (2, 3)} == {rules.rules}
     fitting = [word for word, _ in sorted(english().items(), key=lambda item: item[1]) if len(word) >= 8][:3000]
     assert len(fitting) == 3000
     assert [word for word in fitting if rules.check(word)] == []
