@@ -20,7 +20,18 @@ from .errors import ConfigError
 from .events import Emitter, Listener
 from .health import Health
 from .migrations import MigrationRunner, open_runners, runner_for
-from .passwords import PasswordHasher, PasswordPolicy, StandardPolicy, ambient_hasher, ambient_policy
+from .passwords import (
+    DeviceTokens,
+    LoginThrottle,
+    MemoryThrottle,
+    PasswordHasher,
+    PasswordPolicy,
+    StandardThrottle,
+    ThrottleStore,
+    ambient_hasher,
+    ambient_policy,
+)
+from .passwords.opening import PasswordPlan, open_passwords
 from .settings import Settings, from_env
 from .telemetry.logging import LogListener
 from .tokens import KeyRing, Lifetimes, TokenService, TokenStore, UserClaims
@@ -45,6 +56,8 @@ class Backstay:
     """What the tokens are signed with, and the key set to publish."""
     token_store: TokenStore | None = None
     """Where sessions, revocations and one-time identifiers are: what `DpopVerifier` and `OpaqueTokens` take."""
+    throttle: LoginThrottle | None = None
+    """What a login asks before it compares a password. `open` always gives one."""
     migrations: MigrationRunner | None = None
     """What `run_pending_migrations` uses; None unless a database and a directory are set."""
     health: Health
@@ -84,10 +97,7 @@ class Backstay:
         async with AsyncExitStack() as stack:
             cache, backend = await _open_cache(stack, given, ticking, heard)
             stack.enter_context(current_cache.entered(cache))
-            passwords: PasswordPolicy = StandardPolicy(emitter=Emitter(heard))
-            stack.enter_context(ambient_policy.entered(passwords))
-            hasher = await stack.enter_async_context(PasswordHasher(emitter=Emitter(heard)))
-            stack.enter_context(ambient_hasher.entered(hasher))
+            passwords, hasher = await _open_passwords(stack, given, cache, ticking, heard)
             migrations = _migration_runner(given, ticking, heard)
             if migrations is not None:
                 stack.enter_context(open_runners.entered(migrations))
@@ -102,6 +112,7 @@ class Backstay:
                 tokens=tokens.service,
                 keys=tokens.keys,
                 token_store=tokens.store,
+                throttle=await _login_throttle(stack, given, ticking, heard),
                 migrations=migrations,
                 health=health,
                 clock=ticking,
@@ -184,7 +195,7 @@ async def _open_backend(stack: AsyncExitStack, settings: Settings, clock: Clock)
     from .cache.redis import RedisCache
 
     return await stack.enter_async_context(
-        RedisCache.open(settings.redis_url, prefix=cache.prefix, budget=cache.budget)
+        RedisCache.open(settings.redis_url, prefix=cache.prefix, budget=cache.budget, clock=clock)
     )
 
 
@@ -212,6 +223,57 @@ def _token_plan(settings: Settings) -> TokenPlan:
         leeway=timedelta(seconds=token.leeway),
         verified=token.verified,
     )
+
+
+class CachedRanges:
+    """Answers of the breach check, kept in the application's cache and so shared by all workers."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+
+    async def get(self, key: str, /) -> bytes | None:
+        """The answer, or None."""
+        return await self._cache.get(key, None, codec=bytes)
+
+    async def set(self, key: str, value: bytes, /, *, ttl: float) -> None:
+        """Keep it for `ttl` seconds."""
+        await self._cache.set(key, value, ttl, codec=bytes)
+
+
+async def _open_passwords(
+    stack: AsyncExitStack, settings: Settings, cache: Cache, clock: Clock, listeners: Iterable[Listener]
+) -> tuple[PasswordPolicy, PasswordHasher]:
+    given = settings.password
+    plan = PasswordPlan(
+        preset=given.preset,
+        context=given.context,
+        breach_online=given.breach_online,
+        breach_url=given.breach_url,
+        breach_db=given.breach_db,
+        breach_unknown=given.breach_unknown,
+        hash_memory=given.hash_memory,
+        peppers=given.peppers,
+    )
+    policy, hasher = await stack.enter_async_context(
+        open_passwords(plan, ranges=CachedRanges(cache), clock=clock, emitter=Emitter(listeners))
+    )
+    stack.enter_context(ambient_policy.entered(policy))
+    stack.enter_context(ambient_hasher.entered(hasher))
+    return policy, hasher
+
+
+async def _login_throttle(
+    stack: AsyncExitStack, settings: Settings, clock: Clock, listeners: Iterable[Listener]
+) -> LoginThrottle:
+    given = settings.throttle
+    store: ThrottleStore = MemoryThrottle(clock=clock)
+    if settings.redis_url is not None:
+        from .passwords.throttle.redis import RedisThrottle
+
+        opened = RedisThrottle.open(settings.redis_url, prefix=given.prefix, timeout=given.timeout)
+        store = await stack.enter_async_context(opened)
+    devices = None if given.device_key is None else DeviceTokens(given.device_key, clock=clock)
+    return StandardThrottle(store, devices=devices, emitter=Emitter(listeners))
 
 
 def _migration_runner(settings: Settings, clock: Clock, listeners: Iterable[Listener]) -> MigrationRunner | None:

@@ -21,6 +21,15 @@ class Secret:
     def __init__(self, text: str) -> None:
         self.__text = text
 
+    @classmethod
+    def of(cls, text: str | Secret) -> Secret:
+        """The secret itself, or one made of the text.
+
+        Bound to the name that the text came under, it keeps the text out of the frame that a traceback with
+        locals would show.
+        """
+        return text if isinstance(text, Secret) else cls(text)
+
     def reveal(self) -> str:
         """The text itself. Keep it in no variable that outlives the call it is meant for."""
         return self.__text

@@ -91,6 +91,41 @@ class TokenSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordSettings:
+    """What passwords may be set, and how they are hashed."""
+
+    preset: str = "classic"
+    """``classic``, ``strong``, ``nist``, ``nist-mfa``, ``asvs-1``, ``asvs-2`` or ``asvs-3``."""
+    context: tuple[str, ...] = ()
+    """Words of the service that no password is made of, separated by commas."""
+    breach_online: bool = False
+    """Ask Have I Been Pwned: five digits of a password's SHA-1 leave the machine. Answers are cached."""
+    breach_url: str = "https://api.pwnedpasswords.com/range/"
+    """Where the online check asks: the service itself, or a mirror of yours."""
+    breach_db: Path | None = None
+    """A file of ``backstay password breach-db build``; asked when the online check is off or does not know."""
+    breach_unknown: Literal["open", "closed"] = "open"
+    """Whether a password passes, with a warning, while nobody knows whether it was breached."""
+    hash_memory: int = 256 * 1024 * 1024
+    """Bytes that all hashes of this process may take together."""
+    peppers: Secret | None = None
+    """``id:key,…`` with keys of at least 32 characters, the current one first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThrottleSettings:
+    """The login throttle. Where a Redis is set, its counts are there and shared by all workers."""
+
+    device_key: Secret | None = None
+    """At least 32 characters, the same for all workers. Without it no device tokens are issued, and whoever fails
+    at an account keeps its owner waiting too."""
+    prefix: str = "bs:throttle"
+    """Before every key in Redis."""
+    timeout: float = 1.0
+    """Seconds within which Redis answers; after that, logins are refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that `Backstay.open` needs. Not set means the embedded default, which needs no server."""
 
@@ -101,6 +136,8 @@ class Settings:
     cache: CacheSettings = field(default_factory=CacheSettings)
     migrations: MigrationSettings = field(default_factory=MigrationSettings)
     token: TokenSettings = field(default_factory=TokenSettings)
+    password: PasswordSettings = field(default_factory=PasswordSettings)
+    throttle: ThrottleSettings = field(default_factory=ThrottleSettings)
 
 
 def from_env(

@@ -8,7 +8,7 @@ from typing import assert_type
 from backstay import Backstay, Cache, Settings, SystemClock, cached, get_cached_or_compute
 from backstay.cache import MemoryCache, Missing
 from backstay.health import Health
-from backstay.passwords import PasswordHasher, StandardPolicy
+from backstay.passwords import MemoryThrottle, PasswordHasher, StandardPolicy, StandardThrottle
 
 
 @dataclass
@@ -26,7 +26,13 @@ async def main() -> None:
     policy, hasher = StandardPolicy(), PasswordHasher()
     async with Cache(memory, locks=memory) as cache:
         Backstay(
-            cache=cache, passwords=policy, hasher=hasher, health=Health(), clock=SystemClock(), settings=Settings()
+            cache=cache,
+            passwords=policy,
+            hasher=hasher,
+            throttle=StandardThrottle(MemoryThrottle()),
+            health=Health(),
+            clock=SystemClock(),
+            settings=Settings(),
         )
         assert_type(await get_cached_or_compute("key", price, codec=Price), Price)
         assert_type(await get_cached_or_compute("key", compute_func=lambda: 5, ttl=3600), int)

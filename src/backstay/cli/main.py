@@ -15,6 +15,7 @@ except ImportError as exc:
 _GROUPS: Final = {
     "index": "declare, build, judge and be advised on indexes",
     "migrate": "bring a database to where the migration files say",
+    "password": "check, hash, verify and generate passwords; breach databases",
     "token": "keys, key sets, and the sessions behind tokens",
 }
 

@@ -22,8 +22,18 @@ from .history import History, is_similar, was_used
 from .messages import CODES, LOCALES
 from .policy import StandardPolicy, ambient_policy, validate_password
 from .protocol import About, PasswordPolicy
-from .rules import Rule, Rules
+from .rules import PRESETS, Rule, Rules, preset
 from .strength import Estimate, Estimator, Lexicon
+from .throttle import (
+    Attempt,
+    DeviceTokens,
+    Limit,
+    Limits,
+    LoginThrottle,
+    MemoryThrottle,
+    StandardThrottle,
+    ThrottleStore,
+)
 from .verdict import PasswordProblem, PasswordVerdict
 
 __all__ = [
@@ -31,18 +41,25 @@ __all__ = [
     "LOCALES",
     "OWASP",
     "OWASP_46_MIB",
+    "PRESETS",
     "RFC_9106_LOW_MEMORY",
     "About",
     "Argon2Profile",
+    "Attempt",
     "BreachChecker",
     "BreachDatabase",
     "BreachOutcome",
     "CostCaps",
+    "DeviceTokens",
     "Estimate",
     "Estimator",
     "Generated",
     "History",
     "Lexicon",
+    "Limit",
+    "Limits",
+    "LoginThrottle",
+    "MemoryThrottle",
     "PasswordHasher",
     "PasswordPolicy",
     "PasswordProblem",
@@ -51,6 +68,8 @@ __all__ = [
     "Rule",
     "Rules",
     "StandardPolicy",
+    "StandardThrottle",
+    "ThrottleStore",
     "UrllibTransport",
     "Verification",
     "ambient_hasher",
@@ -59,6 +78,7 @@ __all__ = [
     "generate_password",
     "hash_password",
     "is_similar",
+    "preset",
     "validate_password",
     "verify_password",
     "was_used",

@@ -31,6 +31,7 @@ async def was_used(
         HasherBusy: no time for it; answer 503.
         MalformedHash: the history holds a text that is no hash.
     """
+    password = Secret.of(password)
     found = False
     for stored in list(history)[: min(last, MOST_REMEMBERED)]:
         found |= bool(await hasher.verify(password, stored, rehash=False))
@@ -43,7 +44,7 @@ def is_similar(password: str | Secret, current: str | Secret) -> bool:
     Needs the current password as the user just typed it; nobody has it otherwise. Bounded: 256 characters
     of each.
     """
-    new, old = _core(password), _core(current)
+    new, old = _core(Secret.of(password)), _core(Secret.of(current))
     if new == old:
         return True
     shorter, longer = sorted((new, old), key=len)
@@ -53,9 +54,8 @@ def is_similar(password: str | Secret, current: str | Secret) -> bool:
     return matcher.quick_ratio() >= _TOO_SIMILAR and matcher.ratio() >= _TOO_SIMILAR
 
 
-def _core(password: str | Secret) -> str:
-    text = password.reveal() if isinstance(password, Secret) else password
-    folded = skeleton(fold(unicodedata.normalize("NFC", text[:_LONGEST_COMPARED])))
+def _core(password: Secret) -> str:
+    folded = skeleton(fold(unicodedata.normalize("NFC", password.reveal()[:_LONGEST_COMPARED])))
     stripped = folded.rstrip("0123456789!@#$%&*.?_-+= ")
     return stripped if len(stripped) >= 4 else folded
 

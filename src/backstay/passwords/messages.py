@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from backstay.errors import ConfigError
+
 LOCALES: Final = ("en", "de", "es", "fr")
 """The languages with a complete catalogue."""
 
@@ -167,8 +169,15 @@ def _catalogue(locale: str) -> Mapping[str, tuple[str, str]]:
 
 
 def text_for(code: str, params: Mapping[str, int], locale: str) -> str:
-    """The sentence for a code, with its numbers filled in."""
-    return _catalogue(locale)[code][0].format(**params)
+    """The sentence for a code, with its numbers filled in.
+
+    Raises:
+        ConfigError: a code that is in no catalogue.
+    """
+    found = _catalogue(locale).get(code)
+    if found is None:
+        raise ConfigError(f"{code!r} is none of the known codes of problems: give it a text of its own")
+    return found[0].format(**params)
 
 
 def suggestion_for(code: str, locale: str) -> str:

@@ -62,7 +62,7 @@ class StandardPolicy:
 
     async def check(self, password: str | Secret, about: About, /) -> PasswordVerdict:
         """The verdict of all parts; see `PasswordPolicy.check`."""
-        secret = password if isinstance(password, Secret) else Secret(password)
+        secret = password = Secret.of(password)
         verdict = (await self._ready()).judge(self.rules, secret, about)
         if verdict:
             problems, warnings = await self._beyond_rules(secret, about)
@@ -72,12 +72,24 @@ class StandardPolicy:
         self._emit(PasswordChecked(valid=bool(verdict), codes=verdict.codes, score=verdict.score))
         return verdict
 
+    def describe(self) -> str:
+        """The policy as text, one rule a line: for users, auditors, and the documents that ASVS 5.0 asks for."""
+        lines = [self.rules.describe()]
+        if self._breach is not None or self._offline is not None:
+            unknown = "refused" if self._closed else "accepted with a warning"
+            lines.append(f"- Is in no known data breach; while that cannot be found out, it is {unknown}.")
+        if self._history is not None:
+            lines.append(f"- Is none of the last {self._history.last} passwords of this user.")
+        lines.append("- At a change: is not the current password with small changes.")
+        lines.append("- Never expires; must be changed when it is found in a breach.")
+        return "\n".join(lines)
+
     async def must_change(self, password: str | Secret) -> bool:
         """Whether a password that was just used to log in is known to be compromised and has to be changed.
 
         Not knowing is no evidence: then the answer is no.
         """
-        secret = password if isinstance(password, Secret) else Secret(password)
+        secret = password = Secret.of(password)
         return (await self._look_up(secret)).state == "breached"
 
     async def _ready(self) -> _Judge:
@@ -163,6 +175,7 @@ async def validate_password(
     Raises:
         HasherBusy: where the policy compares with a history, and there was no time for it.
     """
+    password = Secret.of(password)
     chosen = policy if policy is not None else ambient_policy.get()
     known = about if about is not None else About.user(username, email, context)
     return await chosen.check(password, known)

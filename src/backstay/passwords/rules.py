@@ -300,3 +300,26 @@ def _unique(problems: Iterable[PasswordProblem]) -> Iterator[PasswordProblem]:
         if problem.code not in seen:
             seen.add(problem.code)
             yield problem
+
+
+PRESETS: Final[Mapping[str, Callable[[tuple[str, ...]], Rules]]] = {
+    "classic": lambda context: Rules.classic(context=context),
+    "strong": lambda context: Rules.strong(context=context),
+    "nist": lambda context: Rules.nist(mfa=False, context=context),
+    "nist-mfa": lambda context: Rules.nist(mfa=True, context=context),
+    "asvs-1": lambda context: Rules.asvs(1, context=context),
+    "asvs-2": lambda context: Rules.asvs(2, context=context),
+    "asvs-3": lambda context: Rules.asvs(3, context=context),
+}
+"""The presets by the names that settings and commands use, made with the words of the service."""
+
+
+def preset(name: str, *, context: Iterable[str] = ()) -> Rules:
+    """The preset of that name.
+
+    Raises:
+        ConfigError: no such preset; names those there are.
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"{name!r} is none of the presets {', '.join(PRESETS)}")
+    return PRESETS[name](tuple(context))

@@ -17,15 +17,38 @@ class PasswordProblem(str):
     or the value of an attribute that was found in it.
     """
 
-    __slots__ = ("_code", "_params")
+    __slots__ = ("_code", "_locale", "_params", "_suggestion")
     _code: str
+    _locale: str
     _params: Mapping[str, int]
+    _suggestion: str | None
 
-    def __new__(cls, code: str, params: Mapping[str, int] | None = None, *, locale: str = "en") -> PasswordProblem:
-        """The problem `code`, worded in `locale` (English where there is no such catalogue)."""
-        problem = super().__new__(cls, text_for(code, params or {}, locale))
+    def __new__(
+        cls,
+        code: str,
+        params: Mapping[str, int] | None = None,
+        *,
+        locale: str = "en",
+        text: str | None = None,
+        suggestion: str | None = None,
+    ) -> PasswordProblem:
+        """The problem `code`, worded in `locale` (English where there is no such catalogue).
+
+        Args:
+            code: one of `CODES`, or one of your own together with its `text`.
+            params: the numbers of the sentence.
+            locale: the language, as in ``de`` or ``de-AT``.
+            text: for a code of your own, its sentence; the same in every language.
+            suggestion: for a code of your own, what to do about it.
+
+        Raises:
+            ConfigError: a code that is in no catalogue, without a text.
+        """
+        problem = super().__new__(cls, text_for(code, params or {}, locale) if text is None else text)
         problem._code = code
+        problem._locale = locale
         problem._params = MappingProxyType(dict(params or {}))
+        problem._suggestion = suggestion if text is None or suggestion is not None else ""
         return problem
 
     @property
@@ -41,14 +64,25 @@ class PasswordProblem(str):
     @property
     def suggestion(self) -> str:
         """What to do about it, in English."""
-        return suggestion_for(self._code, "en")
+        return self.suggested("en")
+
+    def suggested(self, locale: str) -> str:
+        """What to do about it, in that language; English where the language is not known."""
+        return suggestion_for(self._code, locale) if self._suggestion is None else self._suggestion
 
     def translated(self, locale: str) -> PasswordProblem:
-        """The same problem in another language; English where the language is not known."""
+        """The same problem in another language; one with a text of its own keeps it."""
+        if self._suggestion is not None:
+            return self
         return PasswordProblem(self._code, self._params, locale=locale)
 
-    def __reduce__(self) -> tuple[type[PasswordProblem], tuple[str, dict[str, int]]]:
-        return (PasswordProblem, (self._code, dict(self._params)))
+    def __getnewargs_ex__(self) -> tuple[tuple[str, dict[str, int]], dict[str, str]]:
+        if self._suggestion is None:
+            return (self._code, dict(self._params)), {"locale": self._locale}
+        return (self._code, dict(self._params)), {"text": str(self), "suggestion": self._suggestion}
+
+    def __getstate__(self) -> None:
+        """Nothing beyond the arguments."""
 
 
 @final
@@ -129,6 +163,6 @@ def _payload(problem: PasswordProblem, locale: str) -> dict[str, object]:
     return {
         "code": problem.code,
         "params": dict(problem.params),
-        "message": text_for(problem.code, problem.params, locale),
-        "suggestion": suggestion_for(problem.code, locale),
+        "message": str(problem.translated(locale)),
+        "suggestion": problem.suggested(locale),
     }

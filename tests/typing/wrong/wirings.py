@@ -18,7 +18,7 @@ from backstay import (
 )
 from backstay.cache import Bytes, Defaults, MemoryCache, Patience, Reading, Text, Transcoder
 from backstay.health import Health
-from backstay.passwords import PasswordHasher, StandardPolicy
+from backstay.passwords import MemoryThrottle, PasswordHasher, StandardPolicy, StandardThrottle
 
 cache = Cache(MemoryCache())
 clock = SystemClock()
@@ -79,6 +79,9 @@ async def with_argument(symbol: str) -> int:
 Backstay(cache=MemoryCache(), passwords=policy, hasher=hasher, health=health, clock=clock, settings=settings)  # WRONG: a backend is no cache
 Backstay(cache=cache, passwords=policy, hasher=hasher, health=health, clock=NaiveClock(), settings=settings)  # WRONG: a clock whose sleep is sync
 Backstay(cache=cache, passwords=policy, hasher=hasher, health=health, clock=clock)  # WRONG: no settings
+Backstay(cache=cache, passwords=hasher, hasher=hasher, health=health, clock=clock, settings=settings)  # WRONG: a hasher is no policy
+Backstay(cache=cache, passwords=policy, hasher=hasher, throttle=MemoryThrottle(), health=health, clock=clock, settings=settings)  # WRONG: a store is no throttle
+StandardThrottle(StandardThrottle(MemoryThrottle()))  # WRONG: a throttle is no store
 Backstay(cache=cache, passwords=policy, hasher=hasher, health=clock, clock=health, settings=settings)  # WRONG: swapped
 Backstay(cache=cache, passwords=policy, hasher=hasher, health=health, clock=clock, settings={})  # WRONG: a dict is no Settings
 Backstay(cache, health, clock, settings)  # WRONG: parts go by name

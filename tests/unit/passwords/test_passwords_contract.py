@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from backstay.errors import HasherBusy, MalformedHash, UnknownPepper, WeakHashProfile
+from backstay.errors import MalformedHash, UnknownPepper, WeakHashProfile
 from backstay.passwords import (
     CODES,
     LOCALES,
@@ -107,14 +107,6 @@ async def test_legacy_hashes_verify_wrap_and_are_replaced():
 async def test_malformed_hashes_and_cost_bombs_are_refused(stored):
     with pytest.raises(MalformedHash):
         await verify_password("x", stored)
-
-
-@pytest.mark.asyncio
-async def test_a_hasher_without_a_free_thread_is_busy():
-    async with PasswordHasher(deadline=0.0) as hasher:
-        hasher._pool.workers = 0
-        with pytest.raises(HasherBusy):
-            await hasher.hash("x")
 
 
 def test_range_rows_drop_padding_and_malformed_answers():

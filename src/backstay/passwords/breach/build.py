@@ -10,6 +10,7 @@ import re
 import struct
 import sys
 from array import array
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
@@ -75,23 +76,20 @@ def _sync(prints: object, index: object) -> None:
 
 def _resume(partial: Path, index_file: Path, min_count: int) -> tuple[int, int]:
     """How many ranges are done and how many entries they have, with both files cut to just that."""
-    if not partial.exists() or not index_file.exists():
+    head = _head(partial) if partial.exists() and index_file.exists() else b""
+    if len(head) < HEADER.size:
         partial.write_bytes(HEADER.pack(MAGIC, min_count, 0, 0))
         index_file.write_bytes(b"")
         return 0, 0
-    head = partial.read_bytes()[: HEADER.size] if partial.stat().st_size < 4096 else _head(partial)
-    if len(head) < HEADER.size or HEADER.unpack(head)[1] != min_count:
+    if HEADER.unpack(head)[1] != min_count:
         raise ConfigError(f"{partial.name} was begun with another minimum count: remove it to start anew")
-    done = min(index_file.stat().st_size // 8, RANGES)
-    # The last range may be half written: do it again.
-    done = max(0, done - 1)
-    with index_file.open("rb") as index:
-        index.seek(8 * done)
-        last = index.read(8)
-    entries = struct.unpack("<Q", last)[0] if len(last) == 8 else 0
-    if partial.stat().st_size < HEADER.size + 4 * entries:
-        raise BreachDataError(f"{partial.name} is shorter than its index says: remove both to start anew")
-    return done, entries
+    begun = array("Q")
+    begun.frombytes(index_file.read_bytes()[: 8 * RANGES][: index_file.stat().st_size // 8 * 8])
+    # The last range may be half written, and a machine that died may have kept the index and lost fingerprints
+    # before it: go back to a range that begins within what is there.
+    written = max(0, partial.stat().st_size - HEADER.size) // 4
+    done = max(0, min(len(begun), bisect_right(begun, written)) - 1)
+    return done, begun[done] if begun else 0
 
 
 def _head(partial: Path) -> bytes:

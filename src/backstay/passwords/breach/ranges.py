@@ -120,6 +120,8 @@ class _Breaker:
 class _Flight:
     done: anyio.Event = field(default_factory=anyio.Event)
     rows: bytes | None = None
+    landed: bool = False
+    """There was an answer, if only a bad one."""
 
 
 class PwnedRanges:
@@ -158,12 +160,12 @@ class PwnedRanges:
     async def look_up(self, password: Secret, /) -> BreachOutcome:
         """Ask for the range of this password, and look for it in the answer."""
         began = self._clock.monotonic()
-        digest = sha1_of(password)
-        rows = await self._rows(digest[:5])
+        digest = Secret(sha1_of(password))
+        rows = await self._rows(digest.reveal()[:5])
         if rows is None:
             outcome = UNKNOWN
         else:
-            count = count_in(rows, digest[5:])
+            count = count_in(rows, digest.reveal()[5:])
             outcome = BreachOutcome(state="breached", count=count) if count else CLEAR
         spent = self._clock.monotonic() - began
         self._emit(BreachLookedUp(state=outcome.state, source="pwned-ranges", seconds=spent))
@@ -176,14 +178,16 @@ class PwnedRanges:
             return cached
         while (flight := self._flights.get(prefix)) is not None:
             await flight.done.wait()
-            if flight.rows is not None or self._flights.get(prefix) is None:
+            if flight.landed:
                 return flight.rows
+            # Whoever asked was cancelled: one of those who waited asks in their stead.
         return await self._lead(prefix, key)
 
     async def _lead(self, prefix: str, key: str) -> bytes | None:
         flight = self._flights[prefix] = _Flight()
         try:
             flight.rows = await self._fetch(prefix)
+            flight.landed = True
             if flight.rows is not None:
                 await self._keep(key, flight.rows)
         finally:

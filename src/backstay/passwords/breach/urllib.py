@@ -41,8 +41,9 @@ def _get(url: str, headers: dict[str, str], timeout: float, limit: int) -> Respo
     connection = connect(parts.hostname, parts.port, timeout=timeout)
     try:
         connection.request("GET", parts.path + (f"?{parts.query}" if parts.query else ""), headers=headers)
-        answer = connection.getresponse()
-        body = _body(answer, deadline, limit)
+        # The answer is closed too: of one that ends its connection, the connection has let go by then.
+        with connection.getresponse() as answer:
+            body = _body(answer, deadline, limit)
         return Response(status=answer.status, body=body, retry_after=_seconds(answer.getheader("Retry-After")))
     except http.client.HTTPException as exc:
         raise ConnectionError(f"the breach source answered badly: {type(exc).__name__}") from exc

@@ -121,7 +121,7 @@ class PasswordHasher:
             PasswordRejected: longer than 4,096 bytes, or not valid Unicode. Validate first.
             HasherBusy: too much to do; answer 503.
         """
-        secret = _hidden(password)
+        secret = password = Secret.of(password)
         if _encoded(secret) is None:
             raise PasswordRejected(
                 f"a password has at most {MAX_BYTES} bytes of valid UTF-8; this one cannot be hashed"
@@ -133,7 +133,7 @@ class PasswordHasher:
 
         Args:
             password: as typed.
-            stored: what the database has: a hash of ours, PHC, Django, passlib, werkzeug, or bcrypt.
+            stored: what the database has: a hash of ours, PHC, Django, passlib, werkzeug, bcrypt, or SHA-crypt.
             rehash: also make the new hash when the stored one is not of the current profile.
 
         Raises:
@@ -142,7 +142,7 @@ class PasswordHasher:
             MissingExtraError: a bcrypt hash, and no bcrypt package.
             HasherBusy: too much to do; answer 503.
         """
-        secret = _hidden(password)
+        secret = password = Secret.of(password)
         if _encoded(secret) is None:
             return _WRONG
         if stored is None:
@@ -162,7 +162,7 @@ class PasswordHasher:
     async def wrap(self, stored: str) -> str:
         """Wrap a legacy hash in argon2id without its password: for all rows at once, before anybody logs in.
 
-        Only PBKDF2, scrypt and plain digests can be wrapped. The wrapped hash is verified like any other
+        Only PBKDF2, scrypt, SHA-crypt and plain digests can be wrapped. The wrapped hash is verified like any other
         and is
         replaced at the next login.
 
@@ -172,7 +172,9 @@ class PasswordHasher:
         """
         envelope, parsed = self._open(stored)
         if envelope.legacy is not None or isinstance(parsed, (Argon2Hash, BcryptHash)):
-            raise MalformedHash("only PBKDF2, scrypt and plain digest hashes can be wrapped, and only once")
+            raise MalformedHash(
+                "only PBKDF2, scrypt, SHA-crypt and plain digest hashes can be wrapped, and only once"
+            )
         template = _blank(stored)
         digest = parsed.expected
         return await self._run(partial(self._wrap, digest, template), self.profile.memory_bytes)
@@ -265,10 +267,6 @@ def _checked(peppers: Mapping[str, Secret], current: str | None) -> dict[str, Se
     return {checked_key_id(key_id): key for key_id, key in peppers.items()}
 
 
-def _hidden(password: str | Secret) -> Secret:
-    return password if isinstance(password, Secret) else Secret(password)
-
-
 def _encoded(secret: Secret) -> bytes | None:
     """The bytes of the text as it is, or None where there are too many or none can be made."""
     text = secret.reveal()
@@ -338,6 +336,7 @@ ambient_hasher: Final = Ambient[PasswordHasher]("password hasher", default=_defa
 
 async def hash_password(password: str | Secret, *, hasher: PasswordHasher | None = None) -> str:
     """Hash with argon2id, beside the event loop; see `PasswordHasher.hash` for what it raises."""
+    password = Secret.of(password)
     return await (hasher if hasher is not None else ambient_hasher.get()).hash(password)
 
 
@@ -348,4 +347,5 @@ async def verify_password(
 
     See `PasswordHasher.verify`.
     """
+    password = Secret.of(password)
     return await (hasher if hasher is not None else ambient_hasher.get()).verify(password, stored)

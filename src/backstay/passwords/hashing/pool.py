@@ -52,6 +52,7 @@ class HashingPool:
         self._waiting: deque[_Job[object]] = deque()
         self._running = 0
         self._used = 0
+        self._closed = False
         self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="backstay-hash")
 
     @property
@@ -86,7 +87,7 @@ class HashingPool:
         with self._lock:
             dropped = list(self._waiting)
             self._waiting.clear()
-            self._max_queue = 0
+            self._closed = True
         for job in dropped:
             job.error = HasherBusy("the hasher was closed")
             job.wake()
@@ -94,6 +95,8 @@ class HashingPool:
 
     def _enqueue(self, job: _Job[object]) -> None:
         with self._lock:
+            if self._closed:
+                raise HasherBusy("the hasher was closed")
             # The queue counts only who must wait: an idle pool with no queue still serves.
             if len(self._waiting) >= self._max_queue and not (self._max_queue == 0 and self._fits(job)):
                 raise HasherBusy(f"{len(self._waiting)} hashes are waiting: answer 503, try later")
