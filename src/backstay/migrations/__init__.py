@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .ambient import open_runners, run_pending_migrations
 from .choose import runner_for
 from .directives import Directives, Phase
-from .files import DirectorySource, Migration, PackageSource, Script, Source
+from .files import Migration, Script
 from .model import (
     Blocker,
     Direction,
@@ -26,6 +26,7 @@ from .model import (
 from .plan import find, ordered, plan_down, plan_up, validate
 from .protocol import MigrationConnection, MigrationRunner
 from .runner import StepRunner
+from .sources import DirectorySource, PackageSource, Source
 from .split import Statement, split
 
 if TYPE_CHECKING:

@@ -91,8 +91,12 @@ class Database(Protocol):
         """``postgresql`` or ``sqlite``."""
         ...
 
-    async def history(self) -> Sequence[HistoryEvent]:
-        """One query and no lock. Empty where nothing was ever written."""
+    async def history(self, *, unless: str | None = None) -> Sequence[HistoryEvent]:
+        """One query and no lock. Empty where nothing was ever written.
+
+        Where the newest entry was written with the digest `unless` for its `sources`, only that entry: what
+        came before it has not to be read.
+        """
         ...
 
     async def columns(self, tables: Sequence[str], /) -> Mapping[str, frozenset[str]]:

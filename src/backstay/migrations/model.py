@@ -57,6 +57,8 @@ class HistoryEvent:
     run: str = ""
     """Which run wrote it: what `rollback` takes for a batch."""
     detail: str = ""
+    sources: str = ""
+    """The digest of all files, if nothing of them was pending after this entry; see `sources.digest`."""
     at: datetime | None = None
     seq: int = 0
 

@@ -20,12 +20,13 @@ except ModuleNotFoundError as exc:
 
 from .database import Database, Session
 from .directives import Phase
-from .files import Source
-from .model import Direction, EventKind, HistoryEvent
+from .history import event_from
+from .model import HistoryEvent
 from .postgres_lock import Names, hold_lock
 from .postgres_session import PostgresSession, query
 from .protocol import MigrationRunner
 from .runner import DEFAULT_DEADLINE, DEFAULT_LOCK_TIMEOUT, Checker, StepRunner, refuse_dangers
+from .sources import Source
 from .sql import text
 
 if TYPE_CHECKING:
@@ -56,14 +57,14 @@ class PostgresDatabase:
         # Of the connections that an engine lent us: how to run synchronous SQLAlchemy code on them.
         self._run_sync: dict[Connection, Any] = {}
 
-    async def history(self) -> Sequence[HistoryEvent]:
+    async def history(self, *, unless: str | None = None) -> Sequence[HistoryEvent]:
         """One query and no lock."""
         async with self._connection(f"backstay migrations {self._names.key:x} look") as connection:
             try:
-                rows = await query(connection, text("postgres_history").format(history=self._names.found))
+                rows = await query(connection, text("postgres_history").format(history=self._names.found), unless)
             except asyncpg.UndefinedTableError:
                 return ()
-        return read_history(rows)
+        return [event_from(row) for row in rows]
 
     async def columns(self, tables: Sequence[str], /) -> Mapping[str, frozenset[str]]:
         """The columns of those of the tables that exist."""
@@ -86,7 +87,7 @@ class PostgresDatabase:
             self._connection(name) as connection,
         ):
             run_sync = self._run_sync.get(connection)
-            yield PostgresSession(connection, held, read=read_history, run_sync=run_sync)
+            yield PostgresSession(connection, held, run_sync=run_sync)
 
     @asynccontextmanager
     async def _connection(self, application: str) -> AsyncGenerator[Connection]:
@@ -143,32 +144,6 @@ async def _end(connection: Connection) -> None:
             await connection.close(timeout=5)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
             connection.terminate()
-
-
-def read_history(rows: Iterable[asyncpg.Record]) -> tuple[HistoryEvent, ...]:
-    """Rows of the history, in the order of `postgres_history.sql`, as events."""
-    return tuple(
-        HistoryEvent(
-            migration=row[0],
-            generation=row[1],
-            direction=Direction(row[2]),
-            kind=EventKind(row[3]),
-            statement=row[4],
-            checksum=row[5],
-            raw_checksum=row[6],
-            digests=row[7],
-            duration=row[8],
-            lock_wait=row[9],
-            attempts=row[10],
-            app_version=row[11],
-            host=row[12],
-            run=row[13],
-            detail=row[14],
-            at=row[15],
-            seq=row[16],
-        )
-        for row in rows
-    )
 
 
 class PostgresRunner(StepRunner):

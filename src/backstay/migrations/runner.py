@@ -18,11 +18,12 @@ from backstay.events import Emitter, Listener
 from .database import Busy, Database, Rejected, Session
 from .directives import Phase
 from .events import RunStarted
-from .files import Migration, Source
+from .files import Migration
 from .foreign import TOOLS, applied_by, detect
 from .loop import Limits, StepLoop, stamped
 from .model import Direction, EventKind, Finding, HistoryEvent, Outcome, Plan, Report, Status, Step, fold
 from .plan import find, ordered, plan_down, plan_up, refuse, validate
+from .sources import Loaded, Source, digest
 
 DEFAULT_LOCK_TIMEOUT: Final = 0.1
 DEFAULT_DEADLINE: Final = 600.0
@@ -86,7 +87,16 @@ class StepRunner:
     @cached_property
     def migrations(self) -> tuple[Migration, ...]:
         """All migrations in the order in which they run. Read once."""
-        return ordered(self._sources)
+        return ordered(self._loaded)
+
+    @cached_property
+    def _loaded(self) -> tuple[Loaded, ...]:
+        return tuple(map(Loaded.from_source, self._sources))
+
+    @cached_property
+    def _digest(self) -> str:
+        """Of all that decides whether something is pending, the history excepted."""
+        return digest(self._loaded, self._phase, self._out_of_order)
 
     async def plan(self, target: str | None = None, /) -> Plan:
         """What `run` would do. One query, no lock."""
@@ -94,13 +104,19 @@ class StepRunner:
 
     async def run(self, target: str | None = None, /) -> Report:
         """Apply what is pending. See `MigrationRunner.run`."""
-        return await self._carry_out(self._up(target))
+        if target is not None:
+            return await self._carry_out(self._up(target), await self._database.history())
+        history = await self._database.history(unless=self._digest)
+        if history and history[-1].sources == self._digest:
+            return Report()  # every byte is as it was when a run left nothing pending
+        return await self._carry_out(self._up(None), history, leaves_nothing=self._digest)
 
     async def rollback(
         self, target: str | None = None, /, *, steps: int | None = None, batch: bool = False
     ) -> Report:
         """Undo, newest first. See `MigrationRunner.rollback`."""
-        return await self._carry_out(self._down(target, steps=steps, batch=batch))
+        planned = self._down(target, steps=steps, batch=batch)
+        return await self._carry_out(planned, await self._database.history())
 
     async def redo(self, steps: int = 1, /) -> Report:
         """Undo the last migrations and apply them again; a failure of the second half leaves them undone."""
@@ -195,8 +211,11 @@ class StepRunner:
             return outcome(status=Status.FAILED, error=str(exc))
         return outcome(status=Status.REHEARSED, duration=seconds, locks=locks, attempts=1)
 
-    async def _carry_out(self, planned: _Planner) -> Report:
-        plan = planned(await self._database.history())
+    async def _carry_out(
+        self, planned: _Planner, history: Sequence[HistoryEvent], *, leaves_nothing: str = ""
+    ) -> Report:
+        """`leaves_nothing` is the digest to write with the last step, if nothing is pending after it."""
+        plan = planned(history)
         refuse(plan)
         if not plan.steps:
             return Report()
@@ -206,7 +225,7 @@ class StepRunner:
             plan = planned(await session.history())
             refuse(plan)
             self._emit(RunStarted(steps=len(plan.steps), waited=session.waited))
-            return await self._loop(session).carry_out(plan)
+            return await self._loop(session).carry_out(plan, sources=leaves_nothing)
 
     def _refuse_dangers(self, plan: Plan) -> None:
         pending = [step.migration for step in plan.steps if step.direction is Direction.UP]
