@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from .model import Blocker, HistoryEvent
-from .protocol import MigrationConnection
-from .split import Statement
+if TYPE_CHECKING:  # a start that finds nothing to do loads none of what reads SQL
+    from .model import Blocker, HistoryEvent
+    from .protocol import MigrationConnection
+    from .splitting import Statement
 
-PythonStep = Callable[[MigrationConnection], Awaitable[object]]
+PythonStep = Callable[["MigrationConnection"], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

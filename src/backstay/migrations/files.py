@@ -6,14 +6,15 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from backstay.errors import InvalidMigration
 
 from .directives import Directives, read_directives
-from .lexer import Kind, SqlTextError, locate
-from .split import Statement, split
-from .statements import controls_transaction, runs_outside_transaction
+
+# What reads SQL is imported where it is first needed: a start that finds nothing to do reads none.
+if TYPE_CHECKING:
+    from .splitting import Statement
 
 _MAX_BYTES: Final = 64 * 1024 * 1024
 _BOM: Final = b"\xef\xbb\xbf"
@@ -70,6 +71,9 @@ class Script:
         """
         if self.is_python:
             return ()
+        from .lexer import SqlTextError, locate
+        from .splitting import split
+
         try:
             return tuple(split(self.text))
         except SqlTextError as exc:
@@ -104,6 +108,8 @@ class Script:
         return self._in_transaction[dialect]
 
     def _can_be_transaction(self, dialect: str) -> bool:
+        from .statements import controls_transaction, runs_outside_transaction
+
         for statement in self.statements:
             if controls_transaction(statement):
                 raise InvalidMigration(
@@ -117,6 +123,8 @@ class Script:
 
 
 def _canonical(statement: Statement) -> str:
+    from .lexer import Kind
+
     return "\x1f".join(
         token.text.replace("\r\n", "\n").replace("\r", "\n") if token.kind is Kind.DOLLAR else token.text
         for token in statement.tokens

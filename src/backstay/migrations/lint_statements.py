@@ -9,7 +9,7 @@ from typing import Final
 from .lexer import Kind, Token
 from .lint_alter import column_style
 from .lint_rules import Found, Known, canonical, danger, excused, source, style
-from .split import Statement
+from .splitting import Statement
 from .statements import identifier, relation_name
 
 Rule = Callable[[Statement, Known, str], Iterator[Found]]

@@ -17,7 +17,7 @@ from .files import Script
 from .lexer import locate
 from .model import Blocker, Direction, EventKind, HistoryEvent, Outcome, Plan, Report, Status, Step
 from .python_step import load_step
-from .split import Statement
+from .splitting import Statement
 from .statements import changes_session, locked_relations, runs_outside_transaction
 
 _POLL = 0.05

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from .files import Migration, Script
+if TYPE_CHECKING:  # a start that finds nothing to do loads none of what reads SQL
+    from .files import Migration, Script
 
 
 class Direction(StrEnum):

@@ -6,8 +6,6 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-import anyio
-
 from backstay.clock import Clock, SystemClock
 from backstay.errors import MigrationUnavailable, MissingExtraError
 from backstay.events import Listener
@@ -22,8 +20,8 @@ from .database import Database, Session
 from .directives import Phase
 from .history import event_from
 from .model import HistoryEvent
+from .postgres_connection import from_dsn, from_engine, query
 from .postgres_lock import Names, hold_lock
-from .postgres_session import PostgresSession, query
 from .protocol import MigrationRunner
 from .runner import DEFAULT_DEADLINE, DEFAULT_LOCK_TIMEOUT, Checker, StepRunner, refuse_dangers
 from .sources import Source
@@ -80,6 +78,8 @@ class PostgresDatabase:
     @asynccontextmanager
     async def exclusively(self) -> AsyncGenerator[Session]:
         """Hold the lock on one connection and work on another."""
+        from .postgres_session import PostgresSession
+
         name = f"backstay migrations {self._names.key:x}"
         async with (
             self._connection(f"{name} lock") as lock,
@@ -101,49 +101,8 @@ class PostgresDatabase:
 
     def _opened(self, application: str) -> AbstractAsyncContextManager[Connection]:
         if isinstance(self._target, Secret):
-            return _from_dsn(self._target, application)
-        return _from_engine(self._target, application, self._run_sync)
-
-
-@asynccontextmanager
-async def _from_dsn(dsn: Secret, application: str) -> AsyncGenerator[Connection]:
-    url = dsn.reveal().replace("postgresql+asyncpg://", "postgresql://", 1)
-    # No statement cache: behind a pooler the next transaction may be on another server connection.
-    connection = await asyncpg.connect(
-        url, statement_cache_size=0, server_settings={"application_name": application}, timeout=30
-    )
-    try:
-        yield connection
-    finally:
-        await _end(connection)
-
-
-@asynccontextmanager
-async def _from_engine(
-    engine: AsyncEngine, application: str, run_sync: dict[Connection, Any]
-) -> AsyncGenerator[Connection]:
-    async with engine.connect() as checked_out:
-        # Transactions are begun and ended by the session, on the driver's connection.
-        await checked_out.execution_options(isolation_level="AUTOCOMMIT")
-        raw: Any = (await checked_out.get_raw_connection()).driver_connection
-        await raw.execute(f"SET application_name = '{application}'")
-        run_sync[raw] = checked_out.run_sync
-        try:
-            yield raw
-        finally:
-            del run_sync[raw]
-            # Settings were changed and a step may stand half-way: the pool must not get this one back.
-            await _end(raw)
-            await checked_out.invalidate()
-
-
-async def _end(connection: Connection) -> None:
-    """Close, and wait for the server to hear of it: after a cancellation its statement would else run on."""
-    with anyio.CancelScope(shield=True):
-        try:
-            await connection.close(timeout=5)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            connection.terminate()
+            return from_dsn(self._target, application)
+        return from_engine(self._target, application, self._run_sync)
 
 
 class PostgresRunner(StepRunner):

@@ -13,8 +13,8 @@ from backstay.errors import InvalidMigration, MigrationFailed
 from backstay.events import Emitter, Listener
 
 from .backfill import Backfill, BackfillPaused, Progress, next_batch
+from .quoting import literal, quoted
 from .sql import text
-from .statements import literal, quoted
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]

@@ -14,11 +14,13 @@ from backstay.errors import InvalidMigration, MigrationLockLost, MigrationUnavai
 from .database import Busy, PythonStep, Rejected, Session, Work
 from .history import DURATION, event_from, row_from
 from .model import Blocker, HistoryEvent
+from .postgres_connection import query
 from .postgres_lock import HeldLock
 from .protocol import MigrationConnection
-from .split import Statement
+from .quoting import literal, quoted
+from .splitting import Statement
 from .sql import text
-from .statements import IndexName, concurrent_index, head, literal, quoted
+from .statements import IndexName, concurrent_index, head
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -228,14 +230,6 @@ def _settings(work: Work) -> str:
     if work.statement_timeout is not None:
         sql += f"SET LOCAL statement_timeout = {round(work.statement_timeout * 1000)};"
     return sql
-
-
-async def query(connection: Connection, sql: str, *args: object) -> list[asyncpg.Record]:
-    """Rows, read in a transaction: behind a pooler, parse and execute must meet the same server."""
-    if connection.is_in_transaction():
-        return await connection.fetch(sql, *args)
-    async with connection.transaction():
-        return await connection.fetch(sql, *args)
 
 
 class StepConnection:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import os
+import secrets
 import socket
-import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from backstay.clock import Clock, SystemClock
 from backstay.errors import DangerousMigration, MigrationPlanError
@@ -17,13 +17,13 @@ from backstay.events import Emitter, Listener
 
 from .database import Busy, Database, Rejected, Session
 from .directives import Phase
-from .events import RunStarted
 from .files import Migration
-from .foreign import TOOLS, applied_by, detect
-from .loop import Limits, StepLoop, stamped
 from .model import Direction, EventKind, Finding, HistoryEvent, Outcome, Plan, Report, Status, Step, fold
 from .plan import find, ordered, plan_down, plan_up, refuse, validate
 from .sources import Loaded, Source, digest
+
+if TYPE_CHECKING:  # most starts find nothing to do, in every replica: the step loop is loaded when there is
+    from .loop import StepLoop
 
 DEFAULT_LOCK_TIMEOUT: Final = 0.1
 DEFAULT_DEADLINE: Final = 600.0
@@ -76,7 +76,8 @@ class StepRunner:
         """
         self._database = database
         self._sources = tuple(sources)
-        self._limits = Limits(lock_timeout=lock_timeout, deadline=deadline)
+        self._lock_timeout = lock_timeout
+        self._deadline = deadline
         self._out_of_order = out_of_order
         self._phase = phase
         self._checker = checker
@@ -145,7 +146,7 @@ class StepRunner:
         """Take migrations as applied, as their files stand now, without running them."""
         chosen = [find(self.migrations, reference) for reference in migrations]
         async with self._database.exclusively() as session:
-            states, stamp = fold(await session.history()), self._stamp()
+            states, loop = fold(await session.history()), self._loop(session)
             events: list[HistoryEvent] = []
             for migration in chosen:
                 state = states.get(migration.id)
@@ -153,7 +154,7 @@ class StepRunner:
                     continue
                 generation = (state.generation if state else 0) + 1
                 step = Step(migration=migration, direction=Direction.UP, generation=generation)
-                events.append(stamped(stamp, step, EventKind.ADOPTED))
+                events.append(loop.event(step, EventKind.ADOPTED))
             await session.record(*events)
         adopted = tuple(Outcome(migration=event.migration, status=Status.ADOPTED) for event in events)
         return Report(adopted, runner_wait=session.waited)
@@ -172,6 +173,8 @@ class StepRunner:
             migration
                 that has no file here.
         """
+        from .foreign import TOOLS, applied_by, detect
+
         tools = detect(await self._database.columns([tool.table for tool in TOOLS]))
         if len(tools) != 1:
             found = ", ".join(tool.name for tool in tools) or "none"
@@ -224,6 +227,8 @@ class StepRunner:
             # Another runner may have worked while this one waited: only what is seen under the lock counts.
             plan = planned(await session.history())
             refuse(plan)
+            from .events import RunStarted
+
             self._emit(RunStarted(steps=len(plan.steps), waited=session.waited))
             return await self._loop(session).carry_out(plan, sources=leaves_nothing)
 
@@ -233,11 +238,13 @@ class StepRunner:
             raise DangerousMigration("\n".join(dangers))
 
     def _loop(self, session: Session) -> StepLoop:
+        from .loop import Limits, StepLoop
+
         return StepLoop(
             session,
             dialect=self._database.dialect,
             stamp=self._stamp(),
-            limits=self._limits,
+            limits=Limits(lock_timeout=self._lock_timeout, deadline=self._deadline),
             clock=self._clock,
             emit=self._emit,
         )
@@ -247,7 +254,7 @@ class StepRunner:
             _BLANK,
             app_version=self._app_version,
             host=f"{socket.gethostname()}:{os.getpid()}",
-            run=uuid.uuid4().hex[:12],
+            run=secrets.token_hex(6),
         )
 
     def _up(self, target: str | None) -> _Planner:

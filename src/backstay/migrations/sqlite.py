@@ -27,11 +27,11 @@ from .directives import Phase
 from .history import event_from, row_from
 from .model import Blocker, HistoryEvent
 from .protocol import MigrationConnection, MigrationRunner
+from .quoting import quoted
 from .runner import DEFAULT_DEADLINE, Checker, StepRunner
 from .sources import Source
-from .split import Statement
+from .splitting import Statement
 from .sql import text
-from .statements import quoted
 
 T = TypeVar("T")
 _POLL: Final = 0.05
