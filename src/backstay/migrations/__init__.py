@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .backfill import Backfill, Progress
     from .choose import runner_for
     from .directives import Directives, Phase
+    from .drift import Drift, compare
     from .files import Migration, Script
     from .model import (
         Blocker,
@@ -32,8 +33,10 @@ if TYPE_CHECKING:
     from .postgres_backfill import run_backfill
     from .protocol import MigrationConnection, MigrationRunner
     from .runner import StepRunner
+    from .snapshot import Snapshot
     from .sources import DirectorySource, PackageSource, Source
     from .splitting import Statement, split
+    from .sqlalchemy_snapshot import metadata_drift
     from .sqlite import SqliteRunner
 
 __all__ = [
@@ -43,6 +46,7 @@ __all__ = [
     "Direction",
     "Directives",
     "DirectorySource",
+    "Drift",
     "EventKind",
     "Finding",
     "HistoryEvent",
@@ -58,6 +62,7 @@ __all__ = [
     "Progress",
     "Report",
     "Script",
+    "Snapshot",
     "Source",
     "SqliteRunner",
     "State",
@@ -65,8 +70,10 @@ __all__ = [
     "Status",
     "Step",
     "StepRunner",
+    "compare",
     "find",
     "fold",
+    "metadata_drift",
     "open_runners",
     "ordered",
     "plan_down",
@@ -79,6 +86,10 @@ __all__ = [
 ]
 
 _HOMES: Final = {
+    "metadata_drift": "sqlalchemy_snapshot",
+    "compare": "drift",
+    "Snapshot": "snapshot",
+    "Drift": "drift",
     "AlembicRunner": "alembic",
     "Backfill": "backfill",
     "Blocker": "model",

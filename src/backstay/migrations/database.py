@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:  # a start that finds nothing to do loads none of what reads SQL
     from .model import Blocker, HistoryEvent
     from .protocol import MigrationConnection
+    from .snapshot import Snapshot
     from .splitting import Statement
 
 PythonStep = Callable[["MigrationConnection"], Awaitable[object]]
@@ -106,6 +107,10 @@ class Database(Protocol):
 
     async def rows(self, sql: str, /) -> Sequence[Mapping[str, Any]]:
         """Read with one query of our own."""
+        ...
+
+    async def snapshot(self) -> Snapshot:
+        """Every object of the schema, see `backstay.migrations.snapshot`. Reads only."""
         ...
 
     def exclusively(self) -> AbstractAsyncContextManager[Session]:

@@ -30,6 +30,8 @@ from .sql import text
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from .snapshot import Snapshot
+
     Connection = asyncpg.Connection[asyncpg.Record]
 
 
@@ -74,6 +76,16 @@ class PostgresDatabase:
         """Read with one query."""
         async with self._connection(f"backstay migrations {self._names.key:x} look") as connection:
             return [dict(row) for row in await query(connection, sql)]
+
+    async def snapshot(self) -> Snapshot:
+        """Every object of every schema that is no system's."""
+        from .postgres_snapshot import read_snapshot
+
+        async with (
+            self._connection(f"backstay migrations {self._names.key:x} look") as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            return await read_snapshot(connection)
 
     @asynccontextmanager
     async def exclusively(self) -> AsyncGenerator[Session]:

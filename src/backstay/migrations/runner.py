@@ -24,6 +24,7 @@ from .sources import Loaded, Source, digest
 
 if TYPE_CHECKING:  # most starts find nothing to do, in every replica: the step loop is loaded when there is
     from .loop import StepLoop
+    from .snapshot import Snapshot
 
 DEFAULT_LOCK_TIMEOUT: Final = 0.1
 DEFAULT_DEADLINE: Final = 600.0
@@ -137,6 +138,12 @@ class StepRunner:
         """How files and history disagree. See `Problem`."""
         states = fold(await self._database.history())
         return validate(self.migrations, states, out_of_order=self._out_of_order)
+
+    async def snapshot(self) -> Snapshot:
+        """The schema as it stands, without the tables of migration tools."""
+        from .snapshot import OWN_TABLES
+
+        return (await self._database.snapshot()).without(OWN_TABLES)
 
     async def history(self) -> tuple[HistoryEvent, ...]:
         """Everything that was ever written down, oldest first."""

@@ -33,6 +33,9 @@ from .sources import Source
 from .splitting import Statement
 from .sql import text
 
+if TYPE_CHECKING:
+    from .snapshot import Snapshot
+
 T = TypeVar("T")
 _POLL: Final = 0.05
 _URLS: Final = ("sqlite+aiosqlite:///", "sqlite+pysqlite:///", "sqlite:///")
@@ -84,6 +87,14 @@ class SqliteDatabase:
         """Read with one query."""
         with closing(await _in_thread(_open, self._path)) as connection:
             return await StepConnection(connection).fetch(sql)
+
+    async def snapshot(self) -> Snapshot:
+        """Every table, view, index and trigger; nothing where there is no file yet."""
+        from .sqlite_snapshot import read_snapshot
+
+        path = self._path if await anyio.Path(self._path).exists() else ":memory:"
+        with closing(await _in_thread(_open, path)) as connection:
+            return await _in_thread(read_snapshot, connection)
 
     @asynccontextmanager
     async def exclusively(self) -> AsyncGenerator[Session]:
