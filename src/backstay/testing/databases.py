@@ -18,15 +18,11 @@ from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
-from backstay.migrations import DirectorySource, Source, StepRunner, compare, metadata_drift, runner_for
+from backstay.migrations import DirectorySource, Source, StepRunner, compare, runner_for
 from backstay.migrations.sources import Loaded, digest
 
 from .postgres_templates import cloned, dropped, template
-
-if TYPE_CHECKING:
-    from sqlalchemy import MetaData
 
 
 @contextmanager
@@ -89,15 +85,6 @@ async def assert_up_down_up(runner: StepRunner, *, irreversible: Collection[str]
         _same(f"{migration.id}, taken down", compare(before, await runner.snapshot()))
         await runner.run(migration.id)
         _same(f"{migration.id}, up for the second time", compare(after, await runner.snapshot()))
-
-
-async def assert_no_drift(metadata: MetaData, url: str, *, ignore: Collection[str] = ()) -> None:
-    """Assert that the migrated database at `url` is what SQLAlchemy `metadata` declares. See `metadata_drift`.
-
-    Raises:
-        AssertionError: names every object that differs.
-    """
-    _same("the database is not what the metadata declares", await metadata_drift(metadata, url, ignore=ignore))
 
 
 def _same(what: str, differences: Sequence[object]) -> None:

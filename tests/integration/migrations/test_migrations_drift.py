@@ -26,7 +26,8 @@ from sqlalchemy import (
 )  # fmt: skip
 
 from backstay.migrations import Snapshot, compare, metadata_drift, runner_for
-from backstay.testing.databases import assert_no_drift, assert_up_down_up, migrated_database
+from backstay.testing.databases import assert_up_down_up, migrated_database
+from backstay.testing.sqlalchemy import assert_no_drift
 
 POSTGRES = """
     CREATE EXTENSION IF NOT EXISTS plpgsql;
