@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .splitting import Statement, split
     from .sqlalchemy_snapshot import metadata_drift
     from .sqlite import SqliteRunner
+    from .versions import RunningVersion, VersionNotReported, reporting_version
 
 __all__ = [
     "AlembicRunner",
@@ -61,6 +62,7 @@ __all__ = [
     "Problem",
     "Progress",
     "Report",
+    "RunningVersion",
     "Script",
     "Snapshot",
     "Source",
@@ -70,6 +72,7 @@ __all__ = [
     "Status",
     "Step",
     "StepRunner",
+    "VersionNotReported",
     "compare",
     "find",
     "fold",
@@ -78,6 +81,7 @@ __all__ = [
     "ordered",
     "plan_down",
     "plan_up",
+    "reporting_version",
     "run_backfill",
     "run_pending_migrations",
     "runner_for",
@@ -86,6 +90,9 @@ __all__ = [
 ]
 
 _HOMES: Final = {
+    "reporting_version": "versions",
+    "VersionNotReported": "versions",
+    "RunningVersion": "versions",
     "metadata_drift": "sqlalchemy_snapshot",
     "compare": "drift",
     "Snapshot": "snapshot",

@@ -148,6 +148,8 @@ class Status(StrEnum):
     FAILED = "failed"
     SKIPPED = "skipped"
     """Not reached, because one before it failed."""
+    HELD_BACK = "held-back"
+    """A contract migration, or one after it, that waits until older versions of the application are gone."""
     PLANNED = "planned"
     """A dry run."""
     REHEARSED = "rehearsed"

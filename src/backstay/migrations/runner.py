@@ -25,6 +25,7 @@ from .sources import Loaded, Source, digest
 if TYPE_CHECKING:  # most starts find nothing to do, in every replica: the step loop is loaded when there is
     from .loop import StepLoop
     from .snapshot import Snapshot
+    from .versions import RunningVersion
 
 DEFAULT_LOCK_TIMEOUT: Final = 0.1
 DEFAULT_DEADLINE: Final = 600.0
@@ -106,12 +107,30 @@ class StepRunner:
 
     async def run(self, target: str | None = None, /) -> Report:
         """Apply what is pending. See `MigrationRunner.run`."""
-        if target is not None:
-            return await self._carry_out(self._up(target), await self._database.history())
-        history = await self._database.history(unless=self._digest)
-        if history and history[-1].sources == self._digest:
+        files = self._digest if target is None else ""
+        history = await self._database.history(unless=files or None)
+        if files and history and history[-1].sources == files:
             return Report()  # every byte is as it was when a run left nothing pending
-        return await self._carry_out(self._up(None), history, leaves_nothing=self._digest)
+        plan = self._up(target)(history)
+        older = await self._older_versions(plan)
+        if not older:
+            return await self._carry_out(self._up(target), history, leaves_nothing=files)
+        expand = self._up(target, phase=Phase.EXPAND)
+        report = await self._carry_out(expand, history)
+        return Report((*report.outcomes, *_held_back(plan, expand(history), older)), runner_wait=report.runner_wait)
+
+    async def _older_versions(self, plan: Plan) -> list[RunningVersion]:
+        """Who is in the way of the plan's contract migrations."""
+        if not any(step.migration.directives.phase is Phase.CONTRACT for step in plan.steps):
+            return []
+        from .sql import text
+        from .versions import ALIVE_FOR, TABLE, RunningVersion, is_older
+
+        if not await self._database.columns([TABLE]):
+            return []
+        rows = await self._database.rows(text(f"{_FILES[self._database.dialect]}_versions_alive"))
+        seen = [RunningVersion(**row) for row in rows if row["seconds"] <= ALIVE_FOR]
+        return [one for one in seen if is_older(one.version, than=self._app_version)]
 
     async def rollback(
         self, target: str | None = None, /, *, steps: int | None = None, batch: bool = False
@@ -264,13 +283,23 @@ class StepRunner:
             run=secrets.token_hex(6),
         )
 
-    def _up(self, target: str | None) -> _Planner:
+    def _up(self, target: str | None, *, phase: Phase | None = None) -> _Planner:
+        held = phase or self._phase
         return lambda events: plan_up(
-            self.migrations, fold(events), target=target, phase=self._phase, out_of_order=self._out_of_order
+            self.migrations, fold(events), target=target, phase=held, out_of_order=self._out_of_order
         )
 
     def _down(self, target: str | None, *, steps: int | None, batch: bool) -> _Planner:
         return lambda events: plan_down(self.migrations, fold(events), target=target, steps=steps, batch=batch)
 
 
+def _held_back(whole: Plan, expand: Plan, older: Sequence[RunningVersion]) -> list[Outcome]:
+    """What of the whole plan waits for older versions, and for which."""
+    done = {step.migration.id for step in expand.steps}
+    why = f"an older version still runs: {'; '.join(map(str, older[:3]))}"
+    held = [step.migration.id for step in whole.steps if step.migration.id not in done]
+    return [Outcome(migration=one, status=Status.HELD_BACK, error=why) for one in held]
+
+
+_FILES: Final = {"postgresql": "postgres", "sqlite": "sqlite"}
 _BLANK: Final = HistoryEvent(migration="", generation=0, direction=Direction.UP, kind=EventKind.STARTED)

@@ -55,12 +55,7 @@ class SqliteDatabase:
         wait: float = DEFAULT_DEADLINE,
     ) -> None:
         """`target` is a path or a ``sqlite:///`` URL; `wait` for another runner is in seconds."""
-        path = str(target)
-        for prefix in _URLS:
-            path = path.removeprefix(prefix)
-        if path in ("", ":memory:") or "mode=memory" in path:
-            raise ConfigError("migrations need an SQLite file: a database in memory is gone with its connection")
-        self._path = path
+        self._path = path_of(target)
         self._table = table
         self._clock = clock or SystemClock()
         self._wait = wait
@@ -107,6 +102,16 @@ class SqliteDatabase:
                 await self._clock.sleep(_POLL)
             with closing(await _in_thread(_open, self._path)) as connection:
                 yield SqliteSession(connection, table=self._table, waited=self._clock.monotonic() - began)
+
+
+def path_of(target: Path | str) -> str:
+    """The file that a path or a ``sqlite:///`` URL names. Raises ConfigError for a database in memory."""
+    path = str(target)
+    for prefix in _URLS:
+        path = path.removeprefix(prefix)
+    if path in ("", ":memory:") or "mode=memory" in path:
+        raise ConfigError("migrations need an SQLite file: a database in memory is gone with its connection")
+    return path
 
 
 class SqliteSession:
