@@ -379,6 +379,7 @@ _BY_PATTERN: Final = (
     (r"DROP (?!CONSTRAINT)", _Action.drop_column),
     (r"RENAME TO", _Action.rename),
     (r"RENAME\b", _Action.rename),
+    (r"ALTER (COLUMN )?\S+ SET EXPRESSION\b", _Action.rewrites),
     (r"VALIDATE CONSTRAINT", _Action.validate),
     (r"DETACH PARTITION", _Action.detach),
     (r"ATTACH PARTITION", _Action.attach),
