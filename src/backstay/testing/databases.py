@@ -1,12 +1,11 @@
 """Databases that are migrated already, and what to ask of migrations in tests of your own.
 
-@pytest.fixture
-def database(postgres_url):
-    with migrated_database(postgres_url, "migrations") as url:
-        yield url
+A fixture is two lines::
 
-async def test_migrations(database):
-    await assert_no_drift(metadata, database)
+    @pytest.fixture
+    def database(postgres_url):
+        with migrated_database(postgres_url, "migrations") as url:
+            yield url
 """
 
 from __future__ import annotations
