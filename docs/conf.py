@@ -33,7 +33,7 @@ nitpick_ignore_regex = [
     ("py:.*", r"(?!backstay\.).*"),
     ("py:.*", r".*\.(T|V|P|K)$"),
     ("py:.*", r".*\._\w+$"),
-    ("py:.*", r"backstay\.migrations\.lexer\..*"),
+    ("py:.*", r"backstay\.migrations\.(lexer|runner|sources)\..*"),
 ]
 
 html_theme = "furo"

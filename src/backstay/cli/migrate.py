@@ -6,9 +6,11 @@ import asyncio
 import functools
 import json
 import re
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,37 +28,62 @@ try:
 except ModuleNotFoundError as exc:
     raise MissingExtraError("cli", "backstay migrate") from exc
 
-from backstay.events import Event
+from backstay.events import Listener
 from backstay.migrations import (
     Backfill,
     DirectorySource,
-    Progress,
+    Drift,
+    Migration,
     Report,
+    Snapshot,
+    Status,
     StepRunner,
+    compare,
     fold,
+    metadata_drift,
     run_backfill,
     runner_for,
 )
-from backstay.migrations.events import StepBlocked, StepStarted, StepSucceeded
-from backstay.migrations.lint import Level, lint_migrations
+from backstay.migrations.lint import Level, Verdict, lint_migrations
+
+from .migrate_progress import LiveProgress, say_lines
 
 T = TypeVar("T")
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _EXIT = """
 Exit codes: 0 done; 1 a step failed, or there are findings; 2 wrong usage; 3 refused before anything was run;
-4 the database could not be reached; 5 there is something pending (status --exit-code).
+4 the database could not be reached; 5 there is something pending (status --exit-code); 6 a contract migration
+waits for older versions of the application.
 """
 
 
 class _Options:
-    def __init__(self, url: str | None, directories: Sequence[str], as_json: bool) -> None:
+    def __init__(
+        self, context: click.Context, *, url: str | None, directories: Sequence[str], version: str, as_json: bool
+    ) -> None:
+        self._context = context
+        self._version = version
         self.url = url
         self.sources = [_source(one) for one in directories]
         self.as_json = as_json
 
     def runner(self) -> StepRunner:
+        return runner_for(self.database(), self.sources, app_version=self._version, listeners=self.listeners())
+
+    def database(self) -> str:
         if not self.url:
             raise click.UsageError("no database: set BACKSTAY_DATABASE_URL or pass --database")
-        return runner_for(self.url, self.sources, listeners=() if self.as_json else (_tell,))
+        return self.url
+
+    def listeners(self) -> tuple[Listener, ...]:
+        """What is shown on the way, on stderr; the result alone goes to stdout."""
+        if self.as_json:
+            return ()
+        if not sys.stderr.isatty():
+            return (say_lines,)
+        from rich.console import Console
+
+        return (self._context.with_resource(LiveProgress(Console(stderr=True))),)
 
     def show(self, value: Any, lines: Sequence[str]) -> None:
         click.echo(json.dumps(value, default=str, indent=2) if self.as_json else "\n".join(lines))
@@ -65,20 +92,6 @@ class _Options:
 def _source(given: str) -> DirectorySource:
     name, separator, path = given.rpartition("=")
     return DirectorySource(path if separator else given, name=name)
-
-
-def _tell(event: Event) -> None:
-    match event:
-        case StepStarted(migration=migration, direction=direction):
-            click.echo(f"{migration} {direction} …", err=True)
-        case StepBlocked(blockers=blockers, waited=waited):
-            click.echo(f"  waited {waited:.1f} s: {blockers[0]}", err=True)
-        case StepSucceeded(migration=migration, duration=duration, lock_wait=lock_wait):
-            click.echo(f"  done in {duration:.3f} s (waited {lock_wait:.3f} s for locks)", err=True)
-        case Progress(rows=rows, of=of, batch=batch, seconds=seconds):
-            click.echo(f"  {rows} of about {of} rows; {batch} in {seconds:.3f} s", err=True)
-        case _:
-            pass
 
 
 def _run(work: Awaitable[T]) -> T:
@@ -114,11 +127,19 @@ def _run(work: Awaitable[T]) -> T:
     show_default=True,
     help="Where the files are; several as name=path.",
 )
+@click.option(
+    "--app-version",
+    default="",
+    envvar="BACKSTAY_MIGRATIONS_APP_VERSION",
+    help="Ours, for the history; a contract migration waits for older ones that report themselves.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output on stdout.")
 @click.pass_context
-def migrate(context: click.Context, database: str | None, directories: Sequence[str], as_json: bool) -> None:
+def migrate(
+    context: click.Context, *, database: str | None, directories: Sequence[str], app_version: str, as_json: bool
+) -> None:
     """Bring a database to where its migration files say it should be."""
-    context.obj = _Options(database, directories, as_json)
+    context.obj = _Options(context, url=database, directories=directories, version=app_version, as_json=as_json)
 
 
 def _command(function: Callable[..., None]) -> click.Command:
@@ -137,6 +158,8 @@ def _report(options: _Options, report: Report) -> None:
         if outcome.error:
             lines.append(f"             {outcome.error}")
     options.show({"outcomes": outcomes, "runner_wait": report.runner_wait}, lines or ["nothing to do"])
+    if Status.HELD_BACK in report.values():
+        raise SystemExit(6)
 
 
 @_command
@@ -230,23 +253,39 @@ def to(options: _Options, target: str) -> None:
 
 @_command
 @click.option("--all", "everything", is_flag=True, help="Every file, not only what is pending.")
-def check(options: _Options, everything: bool) -> None:
+@click.option(
+    "--trace", "traced", is_flag=True, help="Run them in a scratch database beside --database, and watch."
+)
+def check(options: _Options, *, everything: bool, traced: bool) -> None:
     """Lint what is pending (without a database: every file), and show the safe way to write it."""
-    runner = options.runner() if options.url and not everything else None
-    if runner is not None:
-        migrations = [step.migration for step in _run(runner.plan()).steps]
-    else:
-        migrations = list(runner_for(options.url or "sqlite:///none", options.sources).migrations)
+    runner = runner_for(options.url or "sqlite:///none", options.sources)
+    pending = options.url and not everything
     try:
-        verdicts = [verdict for verdict in lint_migrations(migrations) if verdict.allowed is None]
+        chosen = [s.migration for s in _run(runner.plan()).steps] if pending else list(runner.migrations)
+        verdicts = lint_migrations(chosen)
     except BackstayError as exc:
         raise click.ClickException(str(exc)) from exc
+    if traced:
+        verdicts = _run(_traced(options.database(), runner.migrations, chosen, verdicts))
+    verdicts = [verdict for verdict in verdicts if verdict.allowed is None]
     options.show(
         [asdict(verdict) for verdict in verdicts],
         [str(verdict) for verdict in verdicts] or ["no danger found"],
     )
     if any(verdict.level is Level.DANGER for verdict in verdicts):
         raise SystemExit(1)
+
+
+async def _traced(
+    url: str, migrations: Sequence[Migration], chosen: Sequence[Migration], verdicts: Sequence[Verdict]
+) -> list[Verdict]:
+    if not url.startswith("postgres"):
+        raise click.UsageError("--trace needs a PostgreSQL server")
+    from backstay.migrations.postgres_trace import trace
+    from backstay.migrations.trace import judged_with
+
+    observed = await trace(url, migrations, watched={migration.id for migration in chosen})
+    return judged_with(verdicts, observed)
 
 
 @_command
@@ -286,25 +325,61 @@ def history(options: _Options) -> None:
 
 
 @_command
-def verify(options: _Options) -> None:
-    """Compare files and history; exit with 1 if anything is found that blocks a run."""
-    findings = _run(options.runner().validate())
+@click.option("--snapshot", type=_FILE, help="Compare the schema with what this file says.")
+@click.option("--metadata", help="Compare it with SQLAlchemy metadata, given as module:name.")
+@click.option("--ignore", multiple=True, help="Tables that are not compared; * stands for anything.")
+@click.option(
+    "--write", type=click.Path(dir_okay=False, path_type=Path), help="Write the schema as it is to a file."
+)
+def verify(
+    options: _Options, *, snapshot: Path | None, metadata: str | None, ignore: Sequence[str], write: Path | None
+) -> None:
+    """Compare files with history, and the schema with a snapshot or metadata; 1 if one is not as it should be."""
+    runner = options.runner()
+    findings = _run(runner.validate())
+    drift: list[Drift] = []
+    if snapshot is not None or write is not None:
+        found = _run(runner.snapshot())
+        if write is not None:
+            write.write_text(found.dumps(), encoding="utf-8")
+        if snapshot is not None:
+            drift += compare(_read(snapshot).without(ignore), found.without(ignore))
+    if metadata is not None:
+        drift += _run(metadata_drift(_named(metadata), options.database(), ignore=ignore))
     lines = [f"{finding.problem}: {finding.message}" for finding in findings] or ["files and history agree"]
-    options.show([asdict(finding) for finding in findings], lines)
-    if any(finding.blocks for finding in findings):
+    lines += [f"drift: {one}" for one in drift]
+    options.show({"findings": [asdict(one) for one in findings], "drift": [asdict(one) for one in drift]}, lines)
+    if drift or any(finding.blocks for finding in findings):
         raise SystemExit(1)
 
 
+def _read(path: Path) -> Snapshot:
+    try:
+        return Snapshot.read(path)
+    except BackstayError as exc:
+        raise click.ClickException(str(exc)) from exc
+
+
+def _named(metadata: str) -> Any:
+    """The object that ``module:name`` stands for; modules are found from where the command is run."""
+    module, _, name = metadata.partition(":")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError) as exc:
+        raise click.BadParameter(f"{metadata!r} names no metadata: {exc}", param_hint="--metadata") from exc
+    finally:
+        sys.path.pop(0)
+
+
 @_command
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=_FILE)
 @click.option("--table", required=True)
 @click.option("--key", default="id", show_default=True, help="The primary key.")
 @click.option("--batch", type=click.IntRange(min=1), default=1000, show_default=True)
 @click.option("--budget", type=float, default=0.2, show_default=True, help="Seconds that one batch should take.")
 def backfill(options: _Options, *, file: Path, table: str, key: str, batch: int, budget: float) -> None:
     """Run the statement in FILE over TABLE in batches; goes on where the last run stopped."""
-    if not options.url:
-        raise click.UsageError("no database: set BACKSTAY_DATABASE_URL or pass --database")
     work = Backfill(name=file.stem, table=table, key=key, sql=file.read_text(), batch=batch, budget=budget)
-    done = _run(run_backfill(options.url, work, listeners=() if options.as_json else (_tell,)))
+    done = _run(run_backfill(options.database(), work, listeners=options.listeners()))
     options.show(asdict(done), [f"{done.name}: {done.rows} rows are done"])

@@ -9,8 +9,8 @@ from backstay.clock import Clock
 from backstay.errors import ConfigError
 from backstay.events import Listener
 
-from .files import DirectorySource, Source
 from .runner import StepRunner
+from .sources import DirectorySource, Source
 
 
 def runner_for(

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from .model import Blocker, HistoryEvent
-from .protocol import MigrationConnection
-from .split import Statement
+if TYPE_CHECKING:  # a start that finds nothing to do loads none of what reads SQL
+    from .model import Blocker, HistoryEvent
+    from .protocol import MigrationConnection
+    from .snapshot import Snapshot
+    from .splitting import Statement
 
-PythonStep = Callable[[MigrationConnection], Awaitable[object]]
+PythonStep = Callable[["MigrationConnection"], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +93,12 @@ class Database(Protocol):
         """``postgresql`` or ``sqlite``."""
         ...
 
-    async def history(self) -> Sequence[HistoryEvent]:
-        """One query and no lock. Empty where nothing was ever written."""
+    async def history(self, *, unless: str | None = None) -> Sequence[HistoryEvent]:
+        """One query and no lock. Empty where nothing was ever written.
+
+        Where the newest entry was written with the digest `unless` for its `sources`, only that entry: what
+        came before it has not to be read.
+        """
         ...
 
     async def columns(self, tables: Sequence[str], /) -> Mapping[str, frozenset[str]]:
@@ -101,6 +107,10 @@ class Database(Protocol):
 
     async def rows(self, sql: str, /) -> Sequence[Mapping[str, Any]]:
         """Read with one query of our own."""
+        ...
+
+    async def snapshot(self) -> Snapshot:
+        """Every object of the schema, see `backstay.migrations.snapshot`. Reads only."""
         ...
 
     def exclusively(self) -> AbstractAsyncContextManager[Session]:

@@ -35,7 +35,7 @@ class Directives:
     """Dangers that the author takes on, and why: rule name to reason."""
 
 
-_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min)?")
+_DURATION: Final = r"(\d+(?:\.\d+)?)\s*(ms|s|min)?"
 _SCALE: Final = {"ms": 0.001, "s": 1.0, "min": 60.0, None: 1.0}
 _KNOWN: Final = (
     "no-transaction",
@@ -73,7 +73,7 @@ def _parse(words: str, *, where: str) -> tuple[str, str]:
         raise InvalidMigration(f"{where}: unknown directive {directive!r}; {hint}")
     if directive == "phase" and value not in tuple(Phase):
         raise InvalidMigration(f"{where}: phase is expand or contract, not {value!r}")
-    if directive.endswith("-timeout") and not _DURATION.fullmatch(value):
+    if directive.endswith("-timeout") and not re.fullmatch(_DURATION, value):
         raise InvalidMigration(f"{where}: {directive} takes a duration such as 200ms, 2s or 1min, not {value!r}")
     if directive == "allow" and not all(_allowed(value)):
         raise InvalidMigration(
@@ -105,5 +105,5 @@ def _allowed(value: str) -> tuple[str, str]:
 
 
 def _seconds(given: list[str] | None) -> float | None:
-    found = _DURATION.fullmatch(given[0]) if given else None
+    found = re.fullmatch(_DURATION, given[0]) if given else None
     return float(found[1]) * _SCALE[found[2]] if found else None

@@ -1,33 +1,24 @@
-"""Where migrations come from: directories and packages of ``.sql`` and ``.py`` files.
-
-``0007_add_email.sql`` is a migration, ``0007_add_email.down.sql`` undoes it, ``R__totals.sql`` is repeatable:
-it runs again whenever it changes. A Python file has ``async def up(db)`` and, if it can be undone, ``down``.
-"""
+"""One migration and its scripts: what they say, what they ask for, and what tells that they changed."""
 
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from backstay.errors import InvalidMigration
 
 from .directives import Directives, read_directives
-from .lexer import Kind, SqlTextError, locate, tokenize
-from .split import Statement, split
-from .statements import controls_transaction, runs_outside_transaction
 
+# What reads SQL is imported where it is first needed: a start that finds nothing to do reads none.
 if TYPE_CHECKING:
-    from importlib.resources.abc import Traversable
+    from .splitting import Statement
 
-_NAME: Final = re.compile(r"(?P<version>\d+(?:\.\d+)*)(?:[_-]+(?P<label>.+))?")
-_REPEATABLE: Final = re.compile(r"R_{1,2}(?P<label>.+)")
 _MAX_BYTES: Final = 64 * 1024 * 1024
 _BOM: Final = b"\xef\xbb\xbf"
+_NO_DIRECTIVES: Final = Directives()
 
 
 class Script:
@@ -41,6 +32,7 @@ class Script:
         self.name = name
         self.load: Callable[[Any], Callable[[Any], Awaitable[object]]] | None = None
         """For scripts that are no plain files: makes the Python step for a direction."""
+        self._in_transaction: dict[str, bool] = {}
 
     def __repr__(self) -> str:
         return f"Script({self.name!r})"
@@ -67,7 +59,7 @@ class Script:
     def directives(self) -> Directives:
         """What the header comments ask for."""
         if b"backstay:" not in self.data[:8192]:
-            return Directives()
+            return _NO_DIRECTIVES
         return read_directives(self.text, name=self.name, comment="#" if self.is_python else "--")
 
     @cached_property
@@ -79,6 +71,9 @@ class Script:
         """
         if self.is_python:
             return ()
+        from .lexer import SqlTextError, locate
+        from .splitting import split
+
         try:
             return tuple(split(self.text))
         except SqlTextError as exc:
@@ -108,6 +103,13 @@ class Script:
         Raises:
             InvalidMigration: it begins or ends transactions itself.
         """
+        if dialect not in self._in_transaction:
+            self._in_transaction[dialect] = self._can_be_transaction(dialect)
+        return self._in_transaction[dialect]
+
+    def _can_be_transaction(self, dialect: str) -> bool:
+        from .statements import controls_transaction, runs_outside_transaction
+
         for statement in self.statements:
             if controls_transaction(statement):
                 raise InvalidMigration(
@@ -121,6 +123,8 @@ class Script:
 
 
 def _canonical(statement: Statement) -> str:
+    from .lexer import Kind
+
     return "\x1f".join(
         token.text.replace("\r\n", "\n").replace("\r", "\n") if token.kind is Kind.DOLLAR else token.text
         for token in statement.tokens
@@ -154,97 +158,6 @@ class Migration:
         return self.down is not None
 
 
-class Source(Protocol):
-    """A set of migrations with one numbering. Not promised: any order."""
-
-    @property
-    def name(self) -> str:
-        """What stands before the colon in the ids of its migrations; empty for none."""
-        ...
-
-    @property
-    def after(self) -> Sequence[str]:
-        """Sources whose migrations all come before those of this one."""
-        ...
-
-    def load(self) -> Iterable[Migration]:
-        """Read them. Raises InvalidMigration."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class DirectorySource:
-    """The files of one directory; its subdirectories are not read."""
-
-    path: Path | str
-    name: str = ""
-    after: Sequence[str] = ()
-
-    def load(self) -> Iterable[Migration]:
-        """Read every migration. A missing directory is an error, an empty one is not."""
-        directory = Path(self.path)
-        if not directory.is_dir():
-            raise InvalidMigration(f"{directory}: no such directory of migrations")
-        return read_migrations(directory.iterdir(), source=self.name, where=str(directory))
-
-
-@dataclass(frozen=True, slots=True)
-class PackageSource:
-    """The files that an installed package carries: ``PackageSource("auth_lib.migrations")``."""
-
-    package: str
-    name: str = ""
-    after: Sequence[str] = ()
-
-    def load(self) -> Iterable[Migration]:
-        """Read every migration of the package."""
-        from importlib.resources import files as package_files
-
-        try:
-            root = package_files(self.package)
-        except ModuleNotFoundError as exc:
-            raise InvalidMigration(f"{self.package}: no such package of migrations") from exc
-        return read_migrations(root.iterdir(), source=self.name, where=self.package)
-
-
-def read_migrations(entries: Iterable[Traversable], *, source: str, where: str) -> Iterator[Migration]:
-    """The migrations among some files. What has no number and no ``R__`` is not one, and is left alone.
-
-    Raises:
-        InvalidMigration: a down script without its up script, or one name twice.
-    """
-    found = {entry.name: entry for entry in entries if entry.name.endswith((".sql", ".py"))}
-    stems: dict[str, str] = {}
-    for name in sorted(found):
-        stem = name.removesuffix(".sql").removesuffix(".py").removesuffix(".up")
-        if stem.endswith(".down") or not (_NAME.fullmatch(stem) or _REPEATABLE.fullmatch(stem)):
-            continue
-        if stem in stems:
-            raise InvalidMigration(f"{where}: {stems[stem]} and {name} are the same migration twice; keep one")
-        stems[stem] = name
-    for name in found:
-        if name.endswith(".down.sql") and _NAME.fullmatch(name[0]) and name.removesuffix(".down.sql") not in stems:
-            raise InvalidMigration(f"{where}/{name}: a down script without {name.removesuffix('.down.sql')}.sql")
-    for stem, name in stems.items():
-        yield _migration(stem, found[name], found.get(f"{stem}.down.sql"), source=source, where=where)
-
-
-def _migration(stem: str, up: Traversable, down: Traversable | None, *, source: str, where: str) -> Migration:
-    script = Script(up.read_bytes(), name=f"{where}/{up.name}")
-    undo = Script(down.read_bytes(), name=f"{where}/{down.name}") if down is not None else None
-    if undo is None and script.is_python and re.search(rb"^async def down\(", script.data, re.MULTILINE):
-        undo = script
-    named = _NAME.fullmatch(stem)
-    return Migration(
-        id=f"{source}:{stem}" if source else stem,
-        source=source,
-        version=tuple(int(part) for part in named["version"].split(".")) if named else (),
-        up=script,
-        down=undo,
-        repeatable=named is None or script.directives.repeatable,
-    )
-
-
 def changed_statements(script: Script, digests: str) -> str:
     """In words, which statements differ from the ones whose digests were recorded."""
     before, after = digests.split(",") if digests else [], script.digests
@@ -255,11 +168,3 @@ def changed_statements(script: Script, digests: str) -> str:
     if len(after) != len(before):
         words.append(f"it has {len(after)} statements and had {len(before)}")
     return ", ".join(words) or "its text changed"
-
-
-def comments(sql: str) -> Mapping[int, str]:
-    """The comments of an SQL text by their offset; empty where it cannot be read."""
-    try:
-        return {token.start: token.text for token in tokenize(sql) if token.kind is Kind.COMMENT}
-    except SqlTextError:
-        return {}

@@ -15,7 +15,7 @@ from .files import Migration, Script
 from .lint_alter import alter_table
 from .lint_rules import Found, Known, Level
 from .lint_statements import other_statement
-from .split import Statement
+from .splitting import Statement
 
 __all__ = ["Level", "Verdict", "danger_checker", "lint", "lint_migrations"]
 

@@ -10,8 +10,9 @@ from typing import Final
 
 from .lexer import Kind, Token
 from .lint_rules import Found, Known, canonical, danger, excused, source, style, table_tokens
-from .split import Statement
-from .statements import identifier, quoted, relation_name
+from .quoting import quoted
+from .splitting import Statement
+from .statements import identifier, relation_name
 
 # Functions whose value may differ from row to row: as a default of a new column they rewrite the table. now()
 # and its kin are the same for all rows of a statement, and do not.
@@ -378,6 +379,7 @@ _BY_PATTERN: Final = (
     (r"DROP (?!CONSTRAINT)", _Action.drop_column),
     (r"RENAME TO", _Action.rename),
     (r"RENAME\b", _Action.rename),
+    (r"ALTER (COLUMN )?\S+ SET EXPRESSION\b", _Action.rewrites),
     (r"VALIDATE CONSTRAINT", _Action.validate),
     (r"DETACH PARTITION", _Action.detach),
     (r"ATTACH PARTITION", _Action.attach),

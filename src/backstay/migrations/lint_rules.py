@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from .lexer import Token
-from .split import Statement
+from .splitting import Statement
 from .statements import identifier, relation_name
 
 

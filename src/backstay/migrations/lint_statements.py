@@ -9,7 +9,7 @@ from typing import Final
 from .lexer import Kind, Token
 from .lint_alter import column_style
 from .lint_rules import Found, Known, canonical, danger, excused, source, style
-from .split import Statement
+from .splitting import Statement
 from .statements import identifier, relation_name
 
 Rule = Callable[[Statement, Known, str], Iterator[Found]]
@@ -21,7 +21,7 @@ def other_statement(statement: Statement, known: Known) -> Iterator[Found]:
     if value := known.uses_new_value(statement):
         why = f"the value {value} was added by the same transaction, which cannot use it yet"
         yield danger("using-new-enum-value", why, statement.text, separate=True)
-    for pattern, rule in _BY_PATTERN:
+    for pattern, rule in _BY_FIRST_WORD.get(statement.words[0], ()):
         if re.match(pattern, text):
             yield from rule(statement, known, text)
     yield from _long_names(statement)
@@ -201,24 +201,37 @@ def _control(statement: Statement, known: Known, text: str) -> Iterator[Found]:
 
 def _long_names(statement: Statement) -> Iterator[Found]:
     for token in statement.tokens:
-        if token.kind in (Kind.WORD, Kind.QUOTED) and len(identifier(token).encode()) > 63:
+        if len(token.text) < 16 or token.kind not in (Kind.WORD, Kind.QUOTED):
+            continue  # no character takes more than four bytes
+        if len(identifier(token).encode()) > 63:
             yield style("long-name", f"{identifier(token)[:20]}… is cut after 63 bytes, silently")
 
 
-_BY_PATTERN: Final[tuple[tuple[str, Rule], ...]] = (
-    (r"CREATE (UNIQUE )?INDEX\b", _create_index),
-    (r"DROP INDEX\b", _drop_index),
-    (r"REINDEX\b", _reindex),
-    (r"DROP (TABLE|SCHEMA|DATABASE|SEQUENCE|TYPE|DOMAIN|OWNED|EXTENSION)\b", _drop),
-    (r"TRUNCATE\b", _truncate),
-    (r"(UPDATE|DELETE FROM)\b", _bulk),
-    (r"VACUUM\b", _vacuum),
-    (r"CLUSTER\b", _cluster),
-    (r"LOCK\b", _lock),
-    (r"REFRESH MATERIALIZED VIEW\b", _refresh),
-    (r"CREATE ((GLOBAL|LOCAL|TEMP|TEMPORARY|UNLOGGED) )*TABLE\b", _create_table),
-    (r"(CREATE|ALTER) DOMAIN\b", _domain),
-    (r"ALTER TYPE\b", _type),
-    (r"ALTER (SCHEMA|VIEW|MATERIALIZED VIEW|SEQUENCE|FUNCTION|INDEX)\b", _rename),
-    (r"(BEGIN|START TRANSACTION|COMMIT|ROLLBACK(?! TO)|END|ABORT)\b", _control),
-)
+_BY_FIRST_WORD: Final[dict[str, tuple[tuple[str, Rule], ...]]] = {
+    "CREATE": (
+        (r"CREATE (UNIQUE )?INDEX\b", _create_index),
+        (r"CREATE ((GLOBAL|LOCAL|TEMP|TEMPORARY|UNLOGGED) )*TABLE\b", _create_table),
+        (r"CREATE DOMAIN\b", _domain),
+    ),
+    "DROP": (
+        (r"DROP INDEX\b", _drop_index),
+        (r"DROP (TABLE|SCHEMA|DATABASE|SEQUENCE|TYPE|DOMAIN|OWNED|EXTENSION)\b", _drop),
+    ),
+    "ALTER": (
+        (r"ALTER DOMAIN\b", _domain),
+        (r"ALTER TYPE\b", _type),
+        (r"ALTER (SCHEMA|VIEW|MATERIALIZED VIEW|SEQUENCE|FUNCTION|INDEX)\b", _rename),
+    ),
+    "REINDEX": ((r"REINDEX\b", _reindex),),
+    "TRUNCATE": ((r"TRUNCATE\b", _truncate),),
+    "UPDATE": ((r"UPDATE\b", _bulk),),
+    "DELETE": ((r"DELETE FROM\b", _bulk),),
+    "VACUUM": ((r"VACUUM\b", _vacuum),),
+    "CLUSTER": ((r"CLUSTER\b", _cluster),),
+    "LOCK": ((r"LOCK\b", _lock),),
+    "REFRESH": ((r"REFRESH MATERIALIZED VIEW\b", _refresh),),
+    **{
+        word: ((rf"{word}\b(?! TO\b)", _control),)
+        for word in ("BEGIN", "START", "COMMIT", "ROLLBACK", "END", "ABORT")
+    },
+}

@@ -17,7 +17,7 @@ from .files import Script
 from .lexer import locate
 from .model import Blocker, Direction, EventKind, HistoryEvent, Outcome, Plan, Report, Status, Step
 from .python_step import load_step
-from .split import Statement
+from .splitting import Statement
 from .statements import changes_session, locked_relations, runs_outside_transaction
 
 _POLL = 0.05
@@ -87,14 +87,18 @@ class StepLoop:
         self._clock = clock
         self._emit = emit
 
-    async def carry_out(self, plan: Plan) -> Report:
-        """Run every step in order. Raises StepFailed with the report at the first that fails."""
+    async def carry_out(self, plan: Plan, *, sources: str = "") -> Report:
+        """Run every step in order; the last one's entry says `sources`, see `HistoryEvent.sources`.
+
+        Raises StepFailed with the report at the first step that fails.
+        """
         outcomes: list[Outcome] = []
         for number, step in enumerate(plan.steps):
             effort = _Effort(step=step, clock=self._clock, began=self._clock.monotonic())
             self._emit(StepStarted(migration=step.migration.id, direction=step.direction))
             try:
-                outcomes.append(await self._step(effort))
+                last = number == len(plan.steps) - 1
+                outcomes.append(await self._step(effort, sources=sources if last else ""))
             except (Busy, Rejected) as exc:
                 failed = await self._failed(effort, exc)
                 skipped = [
@@ -104,14 +108,15 @@ class StepLoop:
                 raise StepFailed(failed.error, migration=step.migration.id, report=report) from exc
         return Report(tuple(outcomes), runner_wait=self._session.waited)
 
-    async def _step(self, effort: _Effort) -> Outcome:
+    async def _step(self, effort: _Effort, *, sources: str) -> Outcome:
         step = effort.step
         done = EventKind.SUCCEEDED if step.direction is Direction.UP else EventKind.ROLLED_BACK
+        event = self.event(step, done, sources=sources)
         if step.script.in_transaction(self._dialect):
-            await self._transact(effort, self.work(step), self.event(step, done))
+            await self._transact(effort, self.work(step), event)
         else:
             await self._bit_by_bit(effort)
-            await self._session.record(effort.costs(self.event(step, done)))
+            await self._session.record(effort.costs(event))
         outcome = effort.outcome(Status.APPLIED if step.direction is Direction.UP else Status.ROLLED_BACK)
         self._emit(
             StepSucceeded(
@@ -130,9 +135,10 @@ class StepLoop:
         while True:
             await self._look_before_queueing(effort, relations)
             effort.attempts += 1
-            record = replace(event, lock_wait=effort.waited, attempts=effort.attempts)
+            if effort.attempts > 1 or effort.waited:
+                event = replace(event, lock_wait=effort.waited, attempts=effort.attempts)
             try:
-                await self._session.transact(work, record)
+                await self._session.transact(work, event)
             except Busy:
                 await self._back_off(effort, relations)
             else:
@@ -230,12 +236,12 @@ class StepLoop:
             return make(python=load_step(script, step.direction), leaves_settings=True)
         return make(sql=script.text, leaves_settings=any(map(changes_session, script.statements)))
 
-    def event(self, step: Step, kind: EventKind) -> HistoryEvent:
+    def event(self, step: Step, kind: EventKind, *, sources: str = "") -> HistoryEvent:
         """An entry of the history about the step."""
-        return stamped(self._stamp, step, kind)
+        return stamped(self._stamp, step, kind, sources=sources)
 
 
-def stamped(stamp: HistoryEvent, step: Step, kind: EventKind) -> HistoryEvent:
+def stamped(stamp: HistoryEvent, step: Step, kind: EventKind, *, sources: str = "") -> HistoryEvent:
     """An entry about a step, with what all entries of the run have in common."""
     return replace(
         stamp,
@@ -246,6 +252,7 @@ def stamped(stamp: HistoryEvent, step: Step, kind: EventKind) -> HistoryEvent:
         checksum=step.script.checksum,
         raw_checksum=step.script.raw_checksum,
         digests=",".join(step.script.digests),
+        sources=sources,
     )
 
 

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from .files import Migration, Script
+if TYPE_CHECKING:  # a start that finds nothing to do loads none of what reads SQL
+    from .files import Migration, Script
 
 
 class Direction(StrEnum):
@@ -57,6 +59,8 @@ class HistoryEvent:
     run: str = ""
     """Which run wrote it: what `rollback` takes for a batch."""
     detail: str = ""
+    sources: str = ""
+    """The digest of all files, if nothing of them was pending after this entry; see `sources.digest`."""
     at: datetime | None = None
     seq: int = 0
 
@@ -144,6 +148,8 @@ class Status(StrEnum):
     FAILED = "failed"
     SKIPPED = "skipped"
     """Not reached, because one before it failed."""
+    HELD_BACK = "held-back"
+    """A contract migration, or one after it, that waits until older versions of the application are gone."""
     PLANNED = "planned"
     """A dry run."""
     REHEARSED = "rehearsed"

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from backstay.errors import MigrationPlanError
 
 from .directives import Phase
-from .files import Migration, Source, changed_statements
+from .files import Migration, changed_statements
 from .model import Direction, Finding, Plan, Problem, State, Step
+from .sources import Source
 
 _NEW = State()
 

@@ -6,8 +6,6 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-import anyio
-
 from backstay.clock import Clock, SystemClock
 from backstay.errors import MigrationUnavailable, MissingExtraError
 from backstay.events import Listener
@@ -20,16 +18,19 @@ except ModuleNotFoundError as exc:
 
 from .database import Database, Session
 from .directives import Phase
-from .files import Source
-from .model import Direction, EventKind, HistoryEvent
+from .history import event_from
+from .model import HistoryEvent
+from .postgres_connection import from_dsn, from_engine, query
 from .postgres_lock import Names, hold_lock
-from .postgres_session import PostgresSession, query
 from .protocol import MigrationRunner
 from .runner import DEFAULT_DEADLINE, DEFAULT_LOCK_TIMEOUT, Checker, StepRunner, refuse_dangers
+from .sources import Source
 from .sql import text
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from .snapshot import Snapshot
 
     Connection = asyncpg.Connection[asyncpg.Record]
 
@@ -56,14 +57,14 @@ class PostgresDatabase:
         # Of the connections that an engine lent us: how to run synchronous SQLAlchemy code on them.
         self._run_sync: dict[Connection, Any] = {}
 
-    async def history(self) -> Sequence[HistoryEvent]:
+    async def history(self, *, unless: str | None = None) -> Sequence[HistoryEvent]:
         """One query and no lock."""
         async with self._connection(f"backstay migrations {self._names.key:x} look") as connection:
             try:
-                rows = await query(connection, text("postgres_history").format(history=self._names.found))
+                rows = await query(connection, text("postgres_history").format(history=self._names.found), unless)
             except asyncpg.UndefinedTableError:
                 return ()
-        return read_history(rows)
+        return [event_from(row) for row in rows]
 
     async def columns(self, tables: Sequence[str], /) -> Mapping[str, frozenset[str]]:
         """The columns of those of the tables that exist."""
@@ -76,9 +77,21 @@ class PostgresDatabase:
         async with self._connection(f"backstay migrations {self._names.key:x} look") as connection:
             return [dict(row) for row in await query(connection, sql)]
 
+    async def snapshot(self) -> Snapshot:
+        """Every object of every schema that is no system's."""
+        from .postgres_snapshot import read_snapshot
+
+        async with (
+            self._connection(f"backstay migrations {self._names.key:x} look") as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            return await read_snapshot(connection)
+
     @asynccontextmanager
     async def exclusively(self) -> AsyncGenerator[Session]:
         """Hold the lock on one connection and work on another."""
+        from .postgres_session import PostgresSession
+
         name = f"backstay migrations {self._names.key:x}"
         async with (
             self._connection(f"{name} lock") as lock,
@@ -86,7 +99,7 @@ class PostgresDatabase:
             self._connection(name) as connection,
         ):
             run_sync = self._run_sync.get(connection)
-            yield PostgresSession(connection, held, read=read_history, run_sync=run_sync)
+            yield PostgresSession(connection, held, run_sync=run_sync)
 
     @asynccontextmanager
     async def _connection(self, application: str) -> AsyncGenerator[Connection]:
@@ -100,75 +113,8 @@ class PostgresDatabase:
 
     def _opened(self, application: str) -> AbstractAsyncContextManager[Connection]:
         if isinstance(self._target, Secret):
-            return _from_dsn(self._target, application)
-        return _from_engine(self._target, application, self._run_sync)
-
-
-@asynccontextmanager
-async def _from_dsn(dsn: Secret, application: str) -> AsyncGenerator[Connection]:
-    url = dsn.reveal().replace("postgresql+asyncpg://", "postgresql://", 1)
-    # No statement cache: behind a pooler the next transaction may be on another server connection.
-    connection = await asyncpg.connect(
-        url, statement_cache_size=0, server_settings={"application_name": application}, timeout=30
-    )
-    try:
-        yield connection
-    finally:
-        await _end(connection)
-
-
-@asynccontextmanager
-async def _from_engine(
-    engine: AsyncEngine, application: str, run_sync: dict[Connection, Any]
-) -> AsyncGenerator[Connection]:
-    async with engine.connect() as checked_out:
-        # Transactions are begun and ended by the session, on the driver's connection.
-        await checked_out.execution_options(isolation_level="AUTOCOMMIT")
-        raw: Any = (await checked_out.get_raw_connection()).driver_connection
-        await raw.execute(f"SET application_name = '{application}'")
-        run_sync[raw] = checked_out.run_sync
-        try:
-            yield raw
-        finally:
-            del run_sync[raw]
-            # Settings were changed and a step may stand half-way: the pool must not get this one back.
-            await _end(raw)
-            await checked_out.invalidate()
-
-
-async def _end(connection: Connection) -> None:
-    """Close, and wait for the server to hear of it: after a cancellation its statement would else run on."""
-    with anyio.CancelScope(shield=True):
-        try:
-            await connection.close(timeout=5)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            connection.terminate()
-
-
-def read_history(rows: Iterable[asyncpg.Record]) -> tuple[HistoryEvent, ...]:
-    """Rows of the history, in the order of `postgres_history.sql`, as events."""
-    return tuple(
-        HistoryEvent(
-            migration=row[0],
-            generation=row[1],
-            direction=Direction(row[2]),
-            kind=EventKind(row[3]),
-            statement=row[4],
-            checksum=row[5],
-            raw_checksum=row[6],
-            digests=row[7],
-            duration=row[8],
-            lock_wait=row[9],
-            attempts=row[10],
-            app_version=row[11],
-            host=row[12],
-            run=row[13],
-            detail=row[14],
-            at=row[15],
-            seq=row[16],
-        )
-        for row in rows
-    )
+            return from_dsn(self._target, application)
+        return from_engine(self._target, application, self._run_sync)
 
 
 class PostgresRunner(StepRunner):

@@ -13,8 +13,9 @@ from backstay.errors import InvalidMigration, MigrationFailed
 from backstay.events import Emitter, Listener
 
 from .backfill import Backfill, BackfillPaused, Progress, next_batch
+from .postgres_connection import query
+from .quoting import literal, quoted
 from .sql import text
-from .statements import literal, quoted
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -32,7 +33,9 @@ async def run_backfill(
         InvalidMigration: there is no such table or key.
         MigrationFailed: a batch failed; those before it stand.
     """
-    connection = await asyncpg.connect(url.replace("postgresql+asyncpg://", "postgresql://", 1))
+    # No statement cache: a migration may change the table meanwhile, and a pooler may change the server.
+    plain = url.replace("postgresql+asyncpg://", "postgresql://", 1)
+    connection = await asyncpg.connect(plain, statement_cache_size=0)
     try:
         return await _Run(connection, backfill, clock or SystemClock(), Emitter(listeners)).to_the_end()
     except asyncpg.PostgresError as exc:
@@ -58,12 +61,12 @@ class _Run:
         await self._connection.execute(
             "INSERT INTO backstay_backfills (name) VALUES ($1) ON CONFLICT DO NOTHING", backfill.name
         )
-        row = await self._connection.fetchrow(text("postgres_backfill_key"), backfill.table, backfill.key)
-        if row is None:
+        found = await query(self._connection, text("postgres_backfill_key"), backfill.table, backfill.key)
+        if not found:
             raise InvalidMigration(
                 f"backfill {backfill.name}: no column {backfill.key} in a table {backfill.table}"
             )
-        size = backfill.batch
+        row, size = found[0], backfill.batch
         while True:
             await self._wait_for_calm()
             began = self._clock.monotonic()
@@ -113,7 +116,8 @@ class _Run:
 
     async def _wait_for_calm(self) -> None:
         backfill = self._backfill
-        while row := await self._connection.fetchrow(text("postgres_backfill_pressure")):
+        while True:
+            (row,) = await query(self._connection, text("postgres_backfill_pressure"))
             if row["lag"] <= backfill.max_replica_lag and row["active"] <= backfill.max_active:
                 return
             self._emit(BackfillPaused(name=backfill.name, lag=row["lag"], active=row["active"]))

@@ -20,8 +20,8 @@ from backstay.clock import Clock
 from backstay.errors import MigrationUnavailable
 
 from .model import Blocker
+from .quoting import quoted
 from .sql import text
-from .statements import quoted
 
 _POLL = 0.1
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +12,15 @@ import asyncpg
 from backstay.errors import InvalidMigration, MigrationLockLost, MigrationUnavailable
 
 from .database import Busy, PythonStep, Rejected, Session, Work
+from .history import DURATION, event_from, row_from
 from .model import Blocker, HistoryEvent
+from .postgres_connection import query
 from .postgres_lock import HeldLock
 from .protocol import MigrationConnection
-from .split import Statement
+from .quoting import literal, quoted
+from .splitting import Statement
 from .sql import text
-from .statements import IndexName, concurrent_index, head, literal, quoted
+from .statements import IndexName, concurrent_index, head
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -36,13 +39,12 @@ class PostgresSession:
         connection: Connection,
         lock: HeldLock,
         *,
-        read: Callable[[Iterable[asyncpg.Record]], Sequence[HistoryEvent]],
         run_sync: Callable[..., Awaitable[Any]] | None = None,
     ) -> None:
         self._run_sync = run_sync
         self._connection = connection
         self._lock = lock
-        self._read = read
+        self._fence = lock.fence
 
     @property
     def waited(self) -> float:
@@ -59,7 +61,7 @@ class PostgresSession:
         }
         select = text("postgres_history").format(**names)
         with suppress(asyncpg.UndefinedTableError):
-            return self._read(await query(self._connection, select))
+            return [event_from(row) for row in await query(self._connection, select, None)]
         create = [text(name).format(**names) for name in ("postgres_create", "postgres_create_once")]
         await self._send("BEGIN;\n" + ";\n".join(create) + ";\nCOMMIT")
         return ()
@@ -155,7 +157,7 @@ class PostgresSession:
     async def _check_fence(self) -> None:
         if self._lock.connection.is_closed():
             raise MigrationLockLost("the connection that held the lock is gone; run again")
-        rows = await query(self._connection, f"SELECT {self._lock.fence} AS pid")
+        rows = await query(self._connection, f"SELECT {self._fence} AS pid")
         if rows[0]["pid"] is None:
             raise MigrationLockLost("the lock on the history is gone; run again")
 
@@ -164,14 +166,10 @@ class PostgresSession:
         return text("postgres_insert").format(history=self._lock.history, values=values)
 
     def _values(self, event: HistoryEvent, duration: str | None) -> str:
-        texts = (event.checksum, event.raw_checksum, event.digests)
-        tail = (event.app_version, event.host, event.run, event.detail)
-        return (
-            f"({literal(event.migration)}, {event.generation}, '{event.direction}', '{event.kind}', "
-            f"{'NULL' if event.statement is None else event.statement}, {', '.join(map(literal, texts))}, "
-            f"{event.duration if duration is None else duration}, {event.lock_wait}, {event.attempts}, "
-            f"{', '.join(map(literal, tail))}, {self._lock.fence})"
-        )
+        row = [_as_literal(value) for value in row_from(event, duration=event.duration)]
+        if duration is not None:
+            row[DURATION] = duration
+        return f"({', '.join(row)}, {self._fence})"
 
     async def _begin(self, work: Work) -> None:
         await self._send(f"BEGIN;{_settings(work)}")
@@ -221,19 +219,17 @@ class PostgresSession:
         return Rejected(message, code=code, offset=offset, hint=details.get("hint") or "")
 
 
+def _as_literal(value: str | float | None) -> str:
+    if isinstance(value, str):
+        return literal(value)
+    return "NULL" if value is None else repr(value)
+
+
 def _settings(work: Work) -> str:
     sql = f"SET LOCAL lock_timeout = {round(work.lock_timeout * 1000)};"
     if work.statement_timeout is not None:
         sql += f"SET LOCAL statement_timeout = {round(work.statement_timeout * 1000)};"
     return sql
-
-
-async def query(connection: Connection, sql: str, *args: object) -> list[asyncpg.Record]:
-    """Rows, read in a transaction: behind a pooler, parse and execute must meet the same server."""
-    if connection.is_in_transaction():
-        return await connection.fetch(sql, *args)
-    async with connection.transaction():
-        return await connection.fetch(sql, *args)
 
 
 class StepConnection:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import os
+import secrets
 import socket
-import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from backstay.clock import Clock, SystemClock
 from backstay.errors import DangerousMigration, MigrationPlanError
@@ -17,12 +17,15 @@ from backstay.events import Emitter, Listener
 
 from .database import Busy, Database, Rejected, Session
 from .directives import Phase
-from .events import RunStarted
-from .files import Migration, Source
-from .foreign import TOOLS, applied_by, detect
-from .loop import Limits, StepLoop, stamped
+from .files import Migration
 from .model import Direction, EventKind, Finding, HistoryEvent, Outcome, Plan, Report, Status, Step, fold
 from .plan import find, ordered, plan_down, plan_up, refuse, validate
+from .sources import Loaded, Source, digest
+
+if TYPE_CHECKING:  # most starts find nothing to do, in every replica: the step loop is loaded when there is
+    from .loop import StepLoop
+    from .snapshot import Snapshot
+    from .versions import RunningVersion
 
 DEFAULT_LOCK_TIMEOUT: Final = 0.1
 DEFAULT_DEADLINE: Final = 600.0
@@ -75,7 +78,8 @@ class StepRunner:
         """
         self._database = database
         self._sources = tuple(sources)
-        self._limits = Limits(lock_timeout=lock_timeout, deadline=deadline)
+        self._lock_timeout = lock_timeout
+        self._deadline = deadline
         self._out_of_order = out_of_order
         self._phase = phase
         self._checker = checker
@@ -86,7 +90,16 @@ class StepRunner:
     @cached_property
     def migrations(self) -> tuple[Migration, ...]:
         """All migrations in the order in which they run. Read once."""
-        return ordered(self._sources)
+        return ordered(self._loaded)
+
+    @cached_property
+    def _loaded(self) -> tuple[Loaded, ...]:
+        return tuple(map(Loaded.from_source, self._sources))
+
+    @cached_property
+    def _digest(self) -> str:
+        """Of all that decides whether something is pending, the history excepted."""
+        return digest(self._loaded, self._phase, self._out_of_order)
 
     async def plan(self, target: str | None = None, /) -> Plan:
         """What `run` would do. One query, no lock."""
@@ -94,13 +107,37 @@ class StepRunner:
 
     async def run(self, target: str | None = None, /) -> Report:
         """Apply what is pending. See `MigrationRunner.run`."""
-        return await self._carry_out(self._up(target))
+        files = self._digest if target is None else ""
+        history = await self._database.history(unless=files or None)
+        if files and history and history[-1].sources == files:
+            return Report()  # every byte is as it was when a run left nothing pending
+        plan = self._up(target)(history)
+        older = await self._older_versions(plan)
+        if not older:
+            return await self._carry_out(self._up(target), history, leaves_nothing=files)
+        expand = self._up(target, phase=Phase.EXPAND)
+        report = await self._carry_out(expand, history)
+        return Report((*report.outcomes, *_held_back(plan, expand(history), older)), runner_wait=report.runner_wait)
+
+    async def _older_versions(self, plan: Plan) -> list[RunningVersion]:
+        """Who is in the way of the plan's contract migrations."""
+        if not any(step.migration.directives.phase is Phase.CONTRACT for step in plan.steps):
+            return []
+        from .sql import text
+        from .versions import ALIVE_FOR, TABLE, RunningVersion, is_older
+
+        if not await self._database.columns([TABLE]):
+            return []
+        rows = await self._database.rows(text(f"{_FILES[self._database.dialect]}_versions_alive"))
+        seen = [RunningVersion(**row) for row in rows if row["seconds"] <= ALIVE_FOR]
+        return [one for one in seen if is_older(one.version, than=self._app_version)]
 
     async def rollback(
         self, target: str | None = None, /, *, steps: int | None = None, batch: bool = False
     ) -> Report:
         """Undo, newest first. See `MigrationRunner.rollback`."""
-        return await self._carry_out(self._down(target, steps=steps, batch=batch))
+        planned = self._down(target, steps=steps, batch=batch)
+        return await self._carry_out(planned, await self._database.history())
 
     async def redo(self, steps: int = 1, /) -> Report:
         """Undo the last migrations and apply them again; a failure of the second half leaves them undone."""
@@ -121,6 +158,12 @@ class StepRunner:
         states = fold(await self._database.history())
         return validate(self.migrations, states, out_of_order=self._out_of_order)
 
+    async def snapshot(self) -> Snapshot:
+        """The schema as it stands, without the tables of migration tools."""
+        from .snapshot import OWN_TABLES
+
+        return (await self._database.snapshot()).without(OWN_TABLES)
+
     async def history(self) -> tuple[HistoryEvent, ...]:
         """Everything that was ever written down, oldest first."""
         return tuple(await self._database.history())
@@ -129,7 +172,7 @@ class StepRunner:
         """Take migrations as applied, as their files stand now, without running them."""
         chosen = [find(self.migrations, reference) for reference in migrations]
         async with self._database.exclusively() as session:
-            states, stamp = fold(await session.history()), self._stamp()
+            states, loop = fold(await session.history()), self._loop(session)
             events: list[HistoryEvent] = []
             for migration in chosen:
                 state = states.get(migration.id)
@@ -137,7 +180,7 @@ class StepRunner:
                     continue
                 generation = (state.generation if state else 0) + 1
                 step = Step(migration=migration, direction=Direction.UP, generation=generation)
-                events.append(stamped(stamp, step, EventKind.ADOPTED))
+                events.append(loop.event(step, EventKind.ADOPTED))
             await session.record(*events)
         adopted = tuple(Outcome(migration=event.migration, status=Status.ADOPTED) for event in events)
         return Report(adopted, runner_wait=session.waited)
@@ -156,6 +199,8 @@ class StepRunner:
             migration
                 that has no file here.
         """
+        from .foreign import TOOLS, applied_by, detect
+
         tools = detect(await self._database.columns([tool.table for tool in TOOLS]))
         if len(tools) != 1:
             found = ", ".join(tool.name for tool in tools) or "none"
@@ -195,8 +240,11 @@ class StepRunner:
             return outcome(status=Status.FAILED, error=str(exc))
         return outcome(status=Status.REHEARSED, duration=seconds, locks=locks, attempts=1)
 
-    async def _carry_out(self, planned: _Planner) -> Report:
-        plan = planned(await self._database.history())
+    async def _carry_out(
+        self, planned: _Planner, history: Sequence[HistoryEvent], *, leaves_nothing: str = ""
+    ) -> Report:
+        """`leaves_nothing` is the digest to write with the last step, if nothing is pending after it."""
+        plan = planned(history)
         refuse(plan)
         if not plan.steps:
             return Report()
@@ -205,8 +253,10 @@ class StepRunner:
             # Another runner may have worked while this one waited: only what is seen under the lock counts.
             plan = planned(await session.history())
             refuse(plan)
+            from .events import RunStarted
+
             self._emit(RunStarted(steps=len(plan.steps), waited=session.waited))
-            return await self._loop(session).carry_out(plan)
+            return await self._loop(session).carry_out(plan, sources=leaves_nothing)
 
     def _refuse_dangers(self, plan: Plan) -> None:
         pending = [step.migration for step in plan.steps if step.direction is Direction.UP]
@@ -214,11 +264,13 @@ class StepRunner:
             raise DangerousMigration("\n".join(dangers))
 
     def _loop(self, session: Session) -> StepLoop:
+        from .loop import Limits, StepLoop
+
         return StepLoop(
             session,
             dialect=self._database.dialect,
             stamp=self._stamp(),
-            limits=self._limits,
+            limits=Limits(lock_timeout=self._lock_timeout, deadline=self._deadline),
             clock=self._clock,
             emit=self._emit,
         )
@@ -228,16 +280,26 @@ class StepRunner:
             _BLANK,
             app_version=self._app_version,
             host=f"{socket.gethostname()}:{os.getpid()}",
-            run=uuid.uuid4().hex[:12],
+            run=secrets.token_hex(6),
         )
 
-    def _up(self, target: str | None) -> _Planner:
+    def _up(self, target: str | None, *, phase: Phase | None = None) -> _Planner:
+        held = phase or self._phase
         return lambda events: plan_up(
-            self.migrations, fold(events), target=target, phase=self._phase, out_of_order=self._out_of_order
+            self.migrations, fold(events), target=target, phase=held, out_of_order=self._out_of_order
         )
 
     def _down(self, target: str | None, *, steps: int | None, batch: bool) -> _Planner:
         return lambda events: plan_down(self.migrations, fold(events), target=target, steps=steps, batch=batch)
 
 
+def _held_back(whole: Plan, expand: Plan, older: Sequence[RunningVersion]) -> list[Outcome]:
+    """What of the whole plan waits for older versions, and for which."""
+    done = {step.migration.id for step in expand.steps}
+    why = f"an older version still runs: {'; '.join(map(str, older[:3]))}"
+    held = [step.migration.id for step in whole.steps if step.migration.id not in done]
+    return [Outcome(migration=one, status=Status.HELD_BACK, error=why) for one in held]
+
+
+_FILES: Final = {"postgresql": "postgres", "sqlite": "sqlite"}
 _BLANK: Final = HistoryEvent(migration="", generation=0, direction=Direction.UP, kind=EventKind.STARTED)

@@ -11,7 +11,6 @@ import sqlite3
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -25,13 +24,17 @@ from backstay.events import Listener
 
 from .database import Busy, Database, PythonStep, Rejected, Session, Work
 from .directives import Phase
-from .files import Source
-from .model import Blocker, Direction, EventKind, HistoryEvent
+from .history import event_from, row_from
+from .model import Blocker, HistoryEvent
 from .protocol import MigrationConnection, MigrationRunner
+from .quoting import quoted
 from .runner import DEFAULT_DEADLINE, Checker, StepRunner
-from .split import Statement
+from .sources import Source
+from .splitting import Statement
 from .sql import text
-from .statements import quoted
+
+if TYPE_CHECKING:
+    from .snapshot import Snapshot
 
 T = TypeVar("T")
 _POLL: Final = 0.05
@@ -52,23 +55,18 @@ class SqliteDatabase:
         wait: float = DEFAULT_DEADLINE,
     ) -> None:
         """`target` is a path or a ``sqlite:///`` URL; `wait` for another runner is in seconds."""
-        path = str(target)
-        for prefix in _URLS:
-            path = path.removeprefix(prefix)
-        if path in ("", ":memory:") or "mode=memory" in path:
-            raise ConfigError("migrations need an SQLite file: a database in memory is gone with its connection")
-        self._path = path
+        self._path = path_of(target)
         self._table = table
         self._clock = clock or SystemClock()
         self._wait = wait
 
-    async def history(self) -> Sequence[HistoryEvent]:
+    async def history(self, *, unless: str | None = None) -> Sequence[HistoryEvent]:
         """One query and no lock. A file that is not there yet is not made."""
         if not await anyio.Path(self._path).exists():
             return ()
         connection = await _in_thread(_open, self._path)
         try:
-            return await _in_thread(_read, connection, self._table)
+            return await _in_thread(_read, connection, self._table, unless)
         finally:
             connection.close()
 
@@ -85,6 +83,14 @@ class SqliteDatabase:
         with closing(await _in_thread(_open, self._path)) as connection:
             return await StepConnection(connection).fetch(sql)
 
+    async def snapshot(self) -> Snapshot:
+        """Every table, view, index and trigger; nothing where there is no file yet."""
+        from .sqlite_snapshot import read_snapshot
+
+        path = self._path if await anyio.Path(self._path).exists() else ":memory:"
+        with closing(await _in_thread(_open, path)) as connection:
+            return await _in_thread(read_snapshot, connection)
+
     @asynccontextmanager
     async def exclusively(self) -> AsyncGenerator[Session]:
         """Hold the lock file and work on the database."""
@@ -96,6 +102,16 @@ class SqliteDatabase:
                 await self._clock.sleep(_POLL)
             with closing(await _in_thread(_open, self._path)) as connection:
                 yield SqliteSession(connection, table=self._table, waited=self._clock.monotonic() - began)
+
+
+def path_of(target: Path | str) -> str:
+    """The file that a path or a ``sqlite:///`` URL names. Raises ConfigError for a database in memory."""
+    path = str(target)
+    for prefix in _URLS:
+        path = path.removeprefix(prefix)
+    if path in ("", ":memory:") or "mode=memory" in path:
+        raise ConfigError("migrations need an SQLite file: a database in memory is gone with its connection")
+    return path
 
 
 class SqliteSession:
@@ -119,7 +135,7 @@ class SqliteSession:
         names = {"history": quoted(self._table), "once": quoted(f"{self._table}_once")}
         for name in ("sqlite_create", "sqlite_create_once"):
             self._connection.execute(text(name).format(**names))
-        return _read(self._connection, self._table)
+        return _read(self._connection, self._table, None)
 
     async def transact(self, work: Work, event: HistoryEvent, /) -> float:
         """Run the work and write the event in one immediate transaction."""
@@ -194,23 +210,7 @@ class SqliteSession:
     def _insert(self, event: HistoryEvent, duration: float) -> None:
         self._connection.execute(
             text("sqlite_insert").format(history=quoted(self._table)),
-            (
-                event.migration,
-                event.generation,
-                event.direction.value,
-                event.kind.value,
-                event.statement,
-                event.checksum,
-                event.raw_checksum,
-                event.digests,
-                duration,
-                event.lock_wait,
-                event.attempts,
-                event.app_version,
-                event.host,
-                event.run,
-                event.detail,
-            ),
+            row_from(event, duration=duration),
         )
 
     async def blockers(self, relations: Sequence[str], /, *, older_than: float) -> Sequence[Blocker]:
@@ -259,36 +259,16 @@ def _try(lock: sqlite3.Connection) -> bool:
     return True
 
 
-def _read(connection: sqlite3.Connection, table: str) -> tuple[HistoryEvent, ...]:
+def _read(connection: sqlite3.Connection, table: str, unless: str | None) -> tuple[HistoryEvent, ...]:
     try:
-        rows: Iterable[Sequence[Any]] = connection.execute(text("sqlite_history").format(history=quoted(table)))
-        return tuple(_event(row) for row in rows)
+        rows: Iterable[Sequence[Any]] = connection.execute(
+            text("sqlite_history").format(history=quoted(table)), (unless,)
+        )
+        return tuple(event_from(row) for row in rows)
     except sqlite3.OperationalError as exc:
         if "no such table" in str(exc):
             return ()
         raise MigrationUnavailable(f"the history cannot be read: {exc}") from exc
-
-
-def _event(row: Sequence[Any]) -> HistoryEvent:
-    return HistoryEvent(
-        migration=row[0],
-        generation=row[1],
-        direction=Direction(row[2]),
-        kind=EventKind(row[3]),
-        statement=row[4],
-        checksum=row[5],
-        raw_checksum=row[6],
-        digests=row[7],
-        duration=row[8],
-        lock_wait=row[9],
-        attempts=row[10],
-        app_version=row[11],
-        host=row[12],
-        run=row[13],
-        detail=row[14],
-        at=datetime.fromisoformat(row[15]),
-        seq=row[16],
-    )
 
 
 class StepConnection:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from .lexer import Kind, Token
-from .split import Statement
+from .quoting import quoted
+from .splitting import Statement
 
 # Statements that PostgreSQL refuses inside a transaction block (PreventInTransactionBlock in its source),
 # as patterns over the statement's words. ALTER TYPE … ADD VALUE is allowed since version 12.
@@ -34,11 +35,9 @@ _OUTSIDE: Final = "|".join(
 _MAY_BE_OUTSIDE: Final = frozenset(
     ["CREATE", "DROP", "REINDEX", "ALTER", "VACUUM", "CLUSTER", "COMMIT", "ROLLBACK"]
 )
-_SQLITE_OUTSIDE: Final = re.compile(
-    r"(VACUUM|ATTACH|DETACH|PRAGMA (JOURNAL_MODE|FOREIGN_KEYS|SYNCHRONOUS|AUTO_VACUUM))\b"
-)
+_SQLITE_OUTSIDE: Final = r"(VACUUM|ATTACH|DETACH|PRAGMA (JOURNAL_MODE|FOREIGN_KEYS|SYNCHRONOUS|AUTO_VACUUM))\b"
 _CONTROLS: Final = frozenset(["BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "PREPARE"])
-_TRANSACTION_CONTROL: Final = re.compile(
+_TRANSACTION_CONTROL: Final = (
     r"(BEGIN|START TRANSACTION|COMMIT|END|ROLLBACK|ABORT|PREPARE TRANSACTION)"
     r"( (TRANSACTION|WORK)\b.*| AND .*)?$"
     r"|BEGIN (ISOLATION|READ|DEFERRABLE|NOT|IMMEDIATE|EXCLUSIVE|DEFERRED)\b"
@@ -54,7 +53,7 @@ def head(statement: Statement, limit: int = 24) -> str:
 def runs_outside_transaction(statement: Statement, *, dialect: str = "postgresql") -> bool:
     """Whether the server refuses the statement inside a transaction block."""
     if dialect == "sqlite":
-        return _SQLITE_OUTSIDE.match(head(statement, 3)) is not None
+        return re.match(_SQLITE_OUTSIDE, head(statement, 3)) is not None
     if statement.words[0] not in _MAY_BE_OUTSIDE:
         return False
     text = head(statement, 40)
@@ -66,7 +65,7 @@ def controls_transaction(statement: Statement) -> bool:
     if statement.words[0] not in _CONTROLS:
         return False
     text = head(statement, 8)
-    return _TRANSACTION_CONTROL.match(text) is not None and not text.startswith("ROLLBACK TO")
+    return re.match(_TRANSACTION_CONTROL, text) is not None and not text.startswith("ROLLBACK TO")
 
 
 def changes_session(statement: Statement) -> bool:
@@ -136,16 +135,6 @@ def identifier(token: Token) -> str:
     if token.kind is Kind.QUOTED:
         return token.text[1:-1].replace('""', '"') if token.text.startswith('"') else token.text
     return token.text.lower()
-
-
-def quoted(name: str) -> str:
-    """A name in double quotes, safe in any statement."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """A text as an SQL literal. NUL cannot be stored and is left out."""
-    return "'" + text.replace("\x00", "").replace("'", "''") + "'"
 
 
 _ALTERS: Final = frozenset({"ALTER", "DROP", "TRUNCATE", "CREATE", "LOCK", "CLUSTER"})

@@ -6,6 +6,7 @@ Call ``pytest.register_assert_rewrite("backstay.testing.migrations")`` before th
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -45,9 +46,9 @@ class MigrationRunnerSuite:
     database of its own; the SQL of the suite is what PostgreSQL and SQLite have in common.
     """
 
+    @abstractmethod
     def open(self, directory: Path) -> AbstractAsyncContextManager[Maker]:
         """A fresh database, gone when the block ends."""
-        raise NotImplementedError
 
     def _run(self, check: Callable[[Maker, Path], Awaitable[None]]) -> None:
         async def opened(directory: Path) -> None:

@@ -17,6 +17,7 @@ CREATE TABLE IF NOT EXISTS {history} (
     host text NOT NULL,
     run text NOT NULL,
     detail text NOT NULL,
+    sources text NOT NULL,
     at timestamptz NOT NULL DEFAULT clock_timestamp(),
     runner_pid integer CONSTRAINT {fence} NOT NULL
 )

@@ -16,5 +16,6 @@ CREATE TABLE IF NOT EXISTS {history} (
     host text NOT NULL,
     run text NOT NULL,
     detail text NOT NULL,
+    sources text NOT NULL,
     at text NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now'))
 )
