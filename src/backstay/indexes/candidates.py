@@ -210,7 +210,9 @@ class _Shapes:
             "btree": lambda: btree_bytes(
                 self.facts.rows, facts, included, fraction=predicate[1] if predicate else 1
             ),
-            "gin": lambda: gin_bytes(self.facts.rows, facts[0]),
+            "gin": lambda: gin_bytes(
+                self.facts.rows, self.facts.pages, facts[0], trigrams=keys[0].opclass == "gin_trgm_ops"
+            ),
             "brin": lambda: brin_bytes(self.facts.pages, facts),
         }
         yield Candidate(
