@@ -176,22 +176,24 @@ class Search:
         return chosen
 
     async def _merge(self, chosen: frozenset[Candidate]) -> frozenset[Candidate]:
-        """Put one wide index in the place of narrow ones, and of whatever saves least if need be."""
+        """Put one index in the place of those it can stand for, and of whatever saves least if need be."""
         for new in self.pool:
-            held = {old for old in chosen if old.table == new.table and set(old.subjects) <= set(new.subjects)}
-            if new in chosen or not held:
+            if new in chosen:
                 continue
-            trial = chosen - held | {new}
-            if not self.limits.allow(trial):
-                trial = await self._made_room(trial, new)
-            if self.limits.allow(trial) and await self._difference(chosen, trial) > 0:
-                for old in chosen - trial:
-                    self.reasons[old] = f"{new.definition} saves more in its place"
-                chosen = trial
+            held = {old for old in chosen if old.table == new.table and set(old.subjects) <= set(new.subjects)}
+            for room in dict.fromkeys((frozenset(held), frozenset[Candidate]())):
+                trial = await self._made_room(chosen - room | {new}, new)
+                if self.limits.allow(trial) and await self._difference(chosen, trial) > 0:
+                    for old in chosen - trial:
+                        self.reasons[old] = f"{new.definition} saves more in its place"
+                    chosen = trial
+                    break
         return chosen
 
     async def _made_room(self, trial: frozenset[Candidate], new: Candidate) -> frozenset[Candidate]:
         """The set without those that save least for their size, until it is within the limits."""
+        if self.limits.allow(trial):
+            return trial
         losses = [
             (await self._difference(trial - {c}, trial) / c.size_bytes, c.definition, c) for c in trial - {new}
         ]

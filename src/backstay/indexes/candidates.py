@@ -137,7 +137,7 @@ class _Shapes:
     def _key_lists(self, without: str | None = None) -> Iterator[tuple[Key, ...]]:
         filters = [subject for subject in self.filters if subject != without]
         joins = [subject for subject in self.joins if subject != without]
-        heads = [filters, [*filters, *joins], [*joins, *filters], joins, *([join] for join in joins)]
+        heads = [filters, [*filters, *joins], [*joins, *filters], joins, *([one] for one in (*joins, *filters))]
         if len(filters) > 1:
             by_selectivity = sorted(
                 filters, key=lambda s: -self.facts.column(s).distinct_of(max(self.facts.rows, 1))
