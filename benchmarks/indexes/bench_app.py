@@ -83,7 +83,9 @@ def weighted(pairs: Iterable[tuple[str, float]], load: Workload, *, without: str
     return sum(weights.get(name, 0.0) * value for name, value in pairs)
 
 
-def ratio(after: Iterable[tuple[str, float]], before: Iterable[tuple[str, float]], load: Workload) -> dict[str, float]:
+def ratio(
+    after: Iterable[tuple[str, float]], before: Iterable[tuple[str, float]], load: Workload
+) -> dict[str, float]:
     return {
         "all": round(weighted(after, load) / weighted(before, load), 4),
         "without_expressions": round(
@@ -106,7 +108,9 @@ async def unindexed(bench: Bench) -> Unindexed:
     return Unindexed(seen, other, await insert_seconds(bench.copy))
 
 
-async def built(bench: Bench, base: Unindexed, indexes: Iterable[Index]) -> tuple[dict[str, object], dict[str, int]]:
+async def built(
+    bench: Bench, base: Unindexed, indexes: Iterable[Index]
+) -> tuple[dict[str, object], dict[str, int]]:
     """Build a set in a fresh copy; what it costs and saves there, and how big each index is."""
     await bench.fresh_copy()
     planner, advisor = PostgresIndexPlanner.from_dsn(bench.copy), PostgresIndexAdvisor(connect_dsn(bench.copy))

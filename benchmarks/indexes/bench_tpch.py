@@ -74,7 +74,7 @@ async def main(server: str, generator: str, scale: float, *, keep: bool) -> dict
     plan = await advisor.recommend(WORKLOAD, limits=AdviceLimits(budget_bytes=BUDGET, what_if_limit=2000))
     seconds = time.perf_counter() - began
     began = time.perf_counter()
-    proven = await advisor.apply(plan, before, run=True, timeout=30)
+    proven = await advisor.apply(plan, before, timeout=30)
     applied = time.perf_counter() - began
     after = await advisor.baseline(WORKLOAD, run=True, timeout=30)
     sizes = {index.name: index.size_bytes for index in await planner.indexes()}
@@ -91,7 +91,10 @@ async def main(server: str, generator: str, scale: float, *, keep: bool) -> dict
         "estimated": mean_ratio(dict(after.costs), dict(before.costs)),
         "measured": mean_ratio(dict(after.seconds), dict(before.seconds)),
         "per_query": {
-            name: (round(dict(after.costs)[name] / dict(before.costs)[name], 2), round(value / dict(before.seconds)[name], 2))
+            name: (
+                round(dict(after.costs)[name] / dict(before.costs)[name], 2),
+                round(value / dict(before.seconds)[name], 2),
+            )
             for name, value in after.seconds
         },
         "insert_ratio": round(await insert_seconds(url) / inserted, 2),

@@ -114,7 +114,12 @@ async def reference_greedy(peer: Peer, budget: float) -> list[Column]:
 
     relevant: list[set[Column]] = []
     for number in range(len(peer.queries)):
-        names = [(t, c) for t, columns in peer.columns(number) for n in (1, 2, 3) for c in itertools.permutations(columns, n)]
+        names = [
+            (t, c)
+            for t, columns in peer.columns(number)
+            for n in (1, 2, 3)
+            for c in itertools.permutations(columns, n)
+        ]
         _, used = await peer.plan(number, names)
         heads = {(table, columns[:n]) for table, columns in used for n in range(1, len(columns) + 1)}
         relevant.append(heads | {(table, columns) for table, columns in names if len(columns) == 1})

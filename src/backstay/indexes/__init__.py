@@ -9,7 +9,16 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .advice import AdviceLimits, Baseline, IndexAdvisor, IndexPlan, Timing, Verification, WatchReport
+from .advice import (
+    AdviceLimits,
+    AppliedPlan,
+    Baseline,
+    IndexAdvisor,
+    IndexPlan,
+    Timing,
+    Verification,
+    WatchReport,
+)
 from .catalog import CatalogIndex, CatalogKey
 from .declared import Index, Key, Registry, declare, declared_indexes
 from .gate import Activity, Gate, GateVerdict, Window
@@ -38,6 +47,7 @@ __all__ = [
     "Action",
     "Activity",
     "AdviceLimits",
+    "AppliedPlan",
     "Baseline",
     "Blocker",
     "BuildProgress",

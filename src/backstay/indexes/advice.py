@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from .advisor import Choice, Rejection
 from .declared import Index
+from .protocol import EnsureOptions, EnsureReport
 from .workload import Workload
 
 
@@ -136,11 +137,29 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchReport:
-    """One look of a watch: how each query stands, which indexes were dropped, and how to undo that."""
+    """One look: how each query stands once what made one slower is gone, what that was, and how to undo it."""
 
     verification: Verification
     rolled_back: tuple[str, ...] = ()
     undo: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppliedPlan:
+    """What became of a plan: what was built, and what was taken back again because a query got slower."""
+
+    report: EnsureReport
+    proof: WatchReport
+
+    @property
+    def rolled_back(self) -> tuple[str, ...]:
+        """The names of the indexes that did not keep their promise."""
+        return self.proof.rolled_back
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything was built, and no query is left slower than before."""
+        return self.report.ok and not self.proof.verification.regressions
 
 
 def compare_baselines(before: Baseline, after: Baseline) -> Verification:
@@ -159,6 +178,38 @@ def compare_baselines(before: Baseline, after: Baseline) -> Verification:
             if name in costs
         )
     )
+
+
+def renewed(known: Baseline, again: Baseline) -> Baseline:
+    """A baseline with some queries measured again: their new plans, and the lower of both times.
+
+    The lower, because what disturbs a measurement only ever makes it longer.
+    """
+    costs, plans = dict(known.costs) | dict(again.costs), dict(known.plans) | dict(again.plans)
+    seconds = dict(known.seconds)
+    for name, taken in again.seconds:
+        same_plan = dict(known.plans).get(name) == plans.get(name)
+        seconds[name] = min(taken, seconds.get(name, taken)) if same_plan else taken
+    return Baseline(costs=tuple(costs.items()), seconds=tuple(seconds.items()), plans=tuple(plans.items()))
+
+
+def least_missed(
+    verification: Verification, plans: Mapping[str, frozenset[str]], ours: Collection[str]
+) -> dict[str, Timing]:
+    """For each query that got slower, the one index of ours in its plan that the others would miss least.
+
+    One, because its other indexes may well be innocent: it is measured again without that one.
+    """
+    missed: dict[str, float] = dict.fromkeys(ours, 0.0)
+    for timing in verification.timings:
+        for name in plans.get(timing.query, frozenset()) & missed.keys():
+            missed[name] += max(0.0, timing.saved if timing.saved is not None else 0.0)
+    guilty: dict[str, Timing] = {}
+    for timing in verification.regressions:
+        used = sorted(plans.get(timing.query, frozenset()) & missed.keys())
+        if used and not guilty.keys() & set(used):
+            guilty[min(used, key=lambda name: missed[name])] = timing
+    return guilty
 
 
 class IndexAdvisor(Protocol):
@@ -187,6 +238,24 @@ class IndexAdvisor(Protocol):
         self, workload: Workload, before: Baseline, /, *, run: bool = False, timeout: float = 5.0
     ) -> Verification:
         """How it fares compared with a baseline."""
+        ...
+
+    async def apply(
+        self,
+        plan: IndexPlan,
+        before: Baseline | None = None,
+        /,
+        *,
+        options: EnsureOptions | None = None,
+        timeout: float = 5.0,
+    ) -> AppliedPlan:
+        """Build a plan, run its reads again, and take back what made one of them slower.
+
+        Without a baseline, one is measured first. `timeout` is in seconds, for each read.
+
+        Raises:
+            IndexBuildFailed, IndexBuildTimeout, IndexServerUnavailable: as `IndexPlanner.ensure` does.
+        """
         ...
 
     def watch(

@@ -269,7 +269,12 @@ class _Shapes:
         fact = self.facts.column(term.subject)
         if not fact.common:
             return 1.0
-        return fact.common.get(value, max(0.001, 1.0 - fact.null_fraction - sum(fact.common.values())))
+        # A char(n) is padded in the statistics and not in the condition.
+        found = {text.rstrip(): share for text, share in fact.common.items()} if fact.padded else fact.common
+        return found.get(
+            value.rstrip() if fact.padded else value,
+            max(0.001, 1.0 - fact.null_fraction - sum(fact.common.values())),
+        )
 
     # -- other shapes
     # -----------------------------------------------------------------------------------------

@@ -56,6 +56,11 @@ class ColumnFacts:
         """Whether a btree stores equal values of this type once."""
         return self.type not in _NEVER_EQUAL and not self.type.endswith(("[]", "range"))
 
+    @property
+    def padded(self) -> bool:
+        """Whether blanks at the end of a value mean nothing."""
+        return self.type == "character"
+
     def distinct_of(self, rows: float) -> float:
         """The number of different values among so many rows, at least 1."""
         count = -self.distinct * rows if self.distinct < 0 else self.distinct
