@@ -18,7 +18,8 @@ from .cost import CostCache, Estimate
 _MIN_QUERY_GAIN = 0.2  # at least one query must get this much cheaper
 _MIN_COST_SAVED = 15.0  # and by this many cost units a call: below that an index is not worth its upkeep
 _REMOVE_BELOW = 0.005
-_SAME = 0.01
+_SAME = 0.01  # a smaller index does as well if no query loses more than this,
+_NEARLY = 0.25  # or this, when that is no more than _MIN_COST_SAVED units
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +85,7 @@ class Search:
         chosen = await self._merge(chosen)
         chosen = await self._grow(chosen)
         chosen = await self._trim(chosen)
+        chosen = await self._unite(chosen)
         chosen = await self._shrink(chosen)
         return await self._explained(chosen)
 
@@ -183,7 +185,9 @@ class Search:
             held = {old for old in chosen if old.table == new.table and set(old.subjects) <= set(new.subjects)}
             for room in dict.fromkeys((frozenset(held), frozenset[Candidate]())):
                 trial = await self._made_room(chosen - room | {new}, new)
-                if self.limits.allow(trial) and await self._difference(chosen, trial) > 0:
+                if not self.limits.allow(trial) or await self._gain(frozenset([new]), trial - {new}) <= 0:
+                    continue
+                if await self._difference(chosen, trial) > 0:
                     for old in chosen - trial:
                         self.reasons[old] = f"{new.definition} saves more in its place"
                     chosen = trial
@@ -203,20 +207,39 @@ class Search:
             trial -= {candidate}
         return trial
 
+    async def _unite(self, chosen: frozenset[Candidate]) -> frozenset[Candidate]:
+        """Put one index in the place of several where it does as well and is smaller than they are together."""
+        for new in sorted(self.pool, key=lambda c: (c.size_bytes, c.definition)):
+            held = {old for old in chosen if old.table == new.table and set(old.subjects) <= set(new.subjects)}
+            if new in chosen or len(held) < 2 or new.size_bytes >= sum(old.size_bytes for old in held):
+                continue
+            trial = chosen - held | {new}
+            if self.limits.allow(trial) and await self._does_as_well(trial, chosen):
+                for old in held:
+                    self.reasons[old] = f"{new.definition} alone does as well"
+                chosen = trial
+        return chosen
+
     async def _shrink(self, chosen: frozenset[Candidate]) -> frozenset[Candidate]:
-        """Take a smaller index on the same table where it does as well, to a hundredth."""
+        """Take a smaller index on the same table where it does as well."""
         for old in sorted(chosen, key=lambda c: (-c.size_bytes, c.definition)):
             smaller = [c for c in self.pool if c.table == old.table and _slimmer(c, old) and c not in chosen]
-            scale = 0.0
-            for query in self._touched([old]):
-                scale += self.weights[query] * (await self.cache.estimate(query, chosen)).cost
             for new in sorted(smaller, key=lambda c: (c.size_bytes, len(c.subjects), c.definition)):
                 trial = chosen - {old} | {new}
-                if await self._difference(chosen, trial) >= -_SAME * scale:
+                if await self._does_as_well(trial, chosen):
                     self.reasons[old] = "a smaller one on the same table does as well"
                     chosen = trial
                     break
         return chosen
+
+    async def _does_as_well(self, trial: frozenset[Candidate], chosen: frozenset[Candidate]) -> bool:
+        """Whether no query notices the difference between two sets."""
+        for query in self._touched(trial ^ chosen):
+            before = (await self.cache.estimate(query, chosen)).cost
+            after = (await self.cache.estimate(query, trial)).cost
+            if after - before > max(_SAME * before, min(_NEARLY * before, _MIN_COST_SAVED)):
+                return False
+        return True
 
     async def _difference(self, one: frozenset[Candidate], other: frozenset[Candidate]) -> float:
         saved = 0.0

@@ -8,7 +8,7 @@ index can serve several of them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from backstay.errors import InvalidIndex
@@ -23,6 +23,7 @@ _MAX_INCLUDED = 4
 _MAX_WIDTH = 120.0  # bytes of an entry; wider ones fill pages faster than they save reads
 _FEW_VALUES = 50  # a column with at most so many values may have its constants in a predicate
 _RARE = 0.2  # a predicate must leave out at least four rows in five to be worth an index of its own
+_RARE_CONSTANT = 0.1  # and nine in ten if it is about one value of many: other values may be asked for tomorrow
 _BRIN_PAGES = 4096
 _BRIN_CORRELATION = 0.95
 _TEXTS = ("text", "character varying", "character")
@@ -128,7 +129,7 @@ class _Shapes:
         for predicate, subject in self._predicates():
             rest = [keys for keys in self._key_lists(without=subject) if keys]
             for keys in rest or [(_key(subject, self.columns.get(subject, True)),)]:
-                yield from self._with_covering(keys, predicate)
+                yield from self._with_covering(keys, predicate, subject)
         yield from self._branches()
         yield from self._patterns()
         yield from self._members()
@@ -169,14 +170,22 @@ class _Shapes:
         for extreme in extremes:
             yield (extreme,)
 
-    def _with_covering(self, keys: tuple[Key, ...], predicate: tuple[str, float] | None) -> Iterator[Candidate]:
+    def _with_covering(
+        self, keys: tuple[Key, ...], predicate: tuple[str, float] | None, about: str = ""
+    ) -> Iterator[Candidate]:
         yield from self._make(keys, (), predicate)
         held = {key.column for key in keys if key.column is not None}
-        rest = sorted((self.access.needed & self.facts.columns.keys()) - held)
-        if rest and len(rest) <= _MAX_INCLUDED:
-            width = sum(self.facts.column(name).width for name in (*held, *rest) if name)
-            if width <= _MAX_WIDTH:
-                yield from self._make(keys, tuple(rest), predicate)
+        # The column of a predicate need not be in the index to be answered from it.
+        for spared in (frozenset([about]), frozenset[str]()) if about else (frozenset[str](),):
+            rest = sorted((self.access.needed & self.facts.columns.keys()) - held - spared)
+            if rest and len(rest) <= _MAX_INCLUDED and not self._is_whole_table(held | {*rest}):
+                width = sum(self.facts.column(name).width for name in (*held, *rest) if name)
+                if width <= _MAX_WIDTH:
+                    yield from self._make(keys, tuple(rest), predicate)
+
+    def _is_whole_table(self, columns: Collection[str | None]) -> bool:
+        """Whether an index would hold every column of a table that is more than a pair of keys: a second copy."""
+        return len(self.facts.columns) > 2 and self.facts.columns.keys() <= set(columns)
 
     def _make(
         self,
@@ -260,7 +269,7 @@ class _Shapes:
                 # values: an index for one user's name would serve that user alone.
                 few = fact.known and fact.distinct_of(max(self.facts.rows, 1.0)) <= _FEW_VALUES
                 share = self._share(term, plain_text(term.literal))
-                return (f"{name} = {term.literal}", share) if few else None
+                return (f"{name} = {term.literal}", share) if few and share <= _RARE_CONSTANT else None
             case _:
                 return None
 

@@ -25,10 +25,11 @@ _LEAF = 0.9 * BLOCK  # btree's default fillfactor for leaf pages
 _INNER = 0.7 * BLOCK
 _ALIGN = {"c": 1, "s": 2, "i": 4, "d": 8}
 _BRIN_RANGE = 128  # heap pages a BRIN summary covers
+_TEXTS = ("text", "character varying", "bytea", "json")  # their values differ in width
 _SAME_LENGTH = ("lower", "upper", "btrim", "ltrim", "rtrim", "reverse")
 # Types whose equal values may look different (1.0 and 1.00), so that a btree stores each: their operator
 # classes have no "equalimage" support function.
-_NEVER_EQUAL = ("numeric", "real", "double precision", "interval", "json", "jsonb", "money")
+_NEVER_EQUAL = ("numeric", "real", "double precision", "interval", "json", "jsonb", "money", "character")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,10 +114,12 @@ def _data_width(columns: Iterable[ColumnFacts]) -> float:
 
 
 def tuple_width(columns: Iterable[ColumnFacts]) -> float:
-    """The width of one entry's data, padded as the server pads it: to eight bytes, half of them on average."""
+    """The width of one entry's data, padded to eight bytes; by half of them where widths differ."""
     listed = list(columns)
     width = _data_width(listed)
-    return _aligned(width, 8) if all(column.fixed for column in listed) else max(8.0, width + 3.5)
+    if any(column.type.startswith(_TEXTS) for column in listed):
+        return max(8.0, width + 3.5)
+    return _aligned(width, 8)
 
 
 def btree_bytes(

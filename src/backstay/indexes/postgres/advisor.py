@@ -339,22 +339,29 @@ class _Advice:
     async def _narrowed(self, cache: CostCache) -> list[frozenset[Candidate]]:
         """For each query the sets that its plan picks when it may have any of its candidates.
 
-        Asked three times, with less to choose from each time (covering ones out, then partial ones), so that
-        a smaller index than the very best one is known as well.
+        Asked several times, with less to choose from each time (covering ones out, then partial ones, then
+        all but partial ones), so that a smaller index than the very best one is known as well.
         """
         found: list[frozenset[Candidate]] = []
         for name in self._queries:
             candidates = self._relevant[name]
             plain = frozenset(c for c in candidates if not c.index.include)
             full = frozenset(c for c in plain if c.index.where is None)
-            sets = [allowed for allowed in dict.fromkeys((candidates, plain, full)) if allowed]
+            partial = plain - full
+            sets = [allowed for allowed in dict.fromkeys((candidates, plain, full, partial)) if allowed]
             found += [(await cache.estimate(name, allowed)).used for allowed in sets]
             found += [frozenset([c]) for c in candidates if c.by_rule or c.index.method == "brin"]
         return [used for used in found if used]
 
     def _narrower(self, used: frozenset[Candidate], pool: frozenset[Candidate]) -> frozenset[Candidate]:
-        """The leading parts of those that were picked: smaller, and shared by more queries."""
+        """What could stand for those that were picked: their leading parts, which are smaller and shared by
+        more queries, and other orders of their keys that begin with another one's.
+        """
         heads = {(c.table, c.subjects[:size]) for c in used for size in range(1, len(c.subjects))}
+        subjects = {(c.table, c.subjects) for c in used} | heads
+        for table, keys in [*subjects]:
+            shorter = [s for t, s in subjects if t == table and len(s) < len(keys) and set(s) < set(keys)]
+            heads |= {(table, (*s, *(key for key in keys if key not in s))) for s in shorter}
         return frozenset(
             c for c in pool if c.index.where is None and not c.index.include and (c.table, c.subjects) in heads
         )
