@@ -18,10 +18,10 @@ from collections.abc import Iterable
 import asyncpg
 from app_workload import INSERT, ROWS, SCHEMA, workload
 from peers import Column, Peer, column_pairs, reference_greedy, single_columns
+from timing import side_by_side
 
 from backstay.indexes import (
     AdviceLimits,
-    Baseline,
     Index,
     IndexPlan,
     PostgresIndexAdvisor,
@@ -64,18 +64,19 @@ class Bench:
         await connection.close()
 
 
-async def insert_seconds(url: str) -> float:
-    connection = await asyncpg.connect(url)
-    taken: list[float] = []
-    for _ in range(5):
+async def insert_ratio(before: str, after: str) -> float:
+    """What inserts cost with the indexes over without, alternating between the two."""
+    taken: dict[str, list[float]] = {before: [], after: []}
+    for url in (before, after) * 5:
+        connection = await asyncpg.connect(url)
         transaction = connection.transaction()
         await transaction.start()
         began = time.perf_counter()
         await connection.execute(INSERT)
-        taken.append(time.perf_counter() - began)
+        taken[url].append(time.perf_counter() - began)
         await transaction.rollback()
-    await connection.close()
-    return sorted(taken)[2]
+        await connection.close()
+    return sorted(taken[after])[2] / sorted(taken[before])[2]
 
 
 def weighted(pairs: Iterable[tuple[str, float]], load: Workload, *, without: str = "\0") -> float:
@@ -94,23 +95,7 @@ def ratio(
     }
 
 
-class Unindexed:
-    """The figures that every set is compared with."""
-
-    def __init__(self, seen: Baseline, other: Baseline, inserts: float) -> None:
-        self.seen, self.other, self.inserts = seen, other, inserts
-
-
-async def unindexed(bench: Bench) -> Unindexed:
-    await bench.fresh_copy()
-    advisor = PostgresIndexAdvisor(connect_dsn(bench.copy))
-    seen, other = await advisor.baseline(SEEN), await advisor.baseline(OTHER, run=True)
-    return Unindexed(seen, other, await insert_seconds(bench.copy))
-
-
-async def built(
-    bench: Bench, base: Unindexed, indexes: Iterable[Index]
-) -> tuple[dict[str, object], dict[str, int]]:
+async def built(bench: Bench, indexes: Iterable[Index]) -> tuple[dict[str, object], dict[str, int]]:
     """Build a set in a fresh copy; what it costs and saves there, and how big each index is."""
     await bench.fresh_copy()
     planner, advisor = PostgresIndexPlanner.from_dsn(bench.copy), PostgresIndexAdvisor(connect_dsn(bench.copy))
@@ -121,16 +106,24 @@ async def built(
     await connection.close()
     names = {index.effective_name for index in wanted}
     sizes = {index.name: index.size_bytes for index in await planner.indexes() if index.name in names}
-    seen, other = await advisor.baseline(SEEN), await advisor.baseline(OTHER, run=True)
-    slower = (await advisor.verify(OTHER, base.other, run=True)).regressions
+    without = await PostgresIndexAdvisor(connect_dsn(bench.base)).baseline(SEEN)
+    seen, other = await advisor.baseline(SEEN), await side_by_side(bench.base, bench.copy, OTHER)
     result = {
         "indexes": len(wanted),
         "built_mb": round(sum(sizes.values()) / 2**20, 1),
-        "estimated": ratio(seen.costs, base.seen.costs, SEEN),
-        "estimated_other_values": ratio(other.costs, base.other.costs, OTHER),
-        "measured": ratio(other.seconds, base.other.seconds, OTHER),
-        "slower_than_1.15": len(slower),
-        "insert_ratio": round(await insert_seconds(bench.copy) / base.inserts, 2),
+        "estimated": ratio(seen.costs, without.costs, SEEN),
+        "estimated_other_values": ratio(
+            [(t.query, t.cost_after) for t in other.timings],
+            [(t.query, t.cost_before) for t in other.timings],
+            OTHER,
+        ),
+        "measured": ratio(
+            [(t.query, t.seconds_after or 0.0) for t in other.timings],
+            [(t.query, t.seconds_before or 0.0) for t in other.timings],
+            OTHER,
+        ),
+        "slower_than_1.15": len(other.regressions),
+        "insert_ratio": round(await insert_ratio(bench.base, bench.copy), 2),
     }
     return result, sizes
 
@@ -145,13 +138,13 @@ def truth_of_sizes(plan: IndexPlan, sizes: dict[str, int]) -> dict[str, float]:
     }
 
 
-async def ours(bench: Bench, base: Unindexed, budget: float) -> dict[str, object]:
+async def ours(bench: Bench, budget: float) -> dict[str, object]:
     began = time.perf_counter()
     plan = await PostgresIndexAdvisor(connect_dsn(bench.base)).recommend(
         SEEN, limits=AdviceLimits(budget_bytes=budget)
     )
     seconds = time.perf_counter() - began
-    result, sizes = await built(bench, base, plan.indexes)
+    result, sizes = await built(bench, plan.indexes)
     modelled = truth_of_sizes(plan, sizes)
     return result | {
         "budget_mb": round(budget / 2**20, 1),
@@ -164,7 +157,7 @@ async def ours(bench: Bench, base: Unindexed, budget: float) -> dict[str, object
     }
 
 
-async def peers(bench: Bench, base: Unindexed) -> dict[str, dict[str, object]]:
+async def peers(bench: Bench) -> dict[str, dict[str, object]]:
     methods = {"single_columns": single_columns, "column_pairs": column_pairs, "reference_greedy": _reference}
     found: dict[str, dict[str, object]] = {}
     for name, method in methods.items():
@@ -174,7 +167,7 @@ async def peers(bench: Bench, base: Unindexed) -> dict[str, dict[str, object]]:
         advice = await method(peer)
         seconds = time.perf_counter() - began
         await connection.close()
-        result, _ = await built(bench, base, (_index(column) for column in advice))
+        result, _ = await built(bench, (_index(column) for column in advice))
         found[name] = result | {"explains": peer.explains, "seconds": round(seconds, 2)}
     return found
 
@@ -191,13 +184,12 @@ async def main(server: str, *, keep: bool, alone: bool) -> dict[str, object]:
     bench = Bench(server)
     if not keep:
         await bench.create()
-    base = await unindexed(bench)
-    result: dict[str, object] = {"ours": {"135 MB": await ours(bench, base, BUDGET)}}
+    result: dict[str, object] = {"ours": {"135 MB": await ours(bench, BUDGET)}}
     if not alone:
-        others = await peers(bench, base)
+        others = await peers(bench)
         result["peers"] = others
         for name, peer in others.items():
-            result["ours"][f"as big as {name}"] = await ours(bench, base, float(peer["built_mb"]) * 2**20)  # type: ignore
+            result["ours"][f"as big as {name}"] = await ours(bench, float(peer["built_mb"]) * 2**20)  # type: ignore
     await bench.drop(base=not keep)
     return result
 

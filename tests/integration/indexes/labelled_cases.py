@@ -48,8 +48,6 @@ create table metrics_1 partition of metrics for values from ('2026-01-01') to ('
 create table metrics_2 partition of metrics for values from ('2026-02-01') to ('2026-03-01');
 insert into metrics select i % 500, timestamptz '2026-01-01' + i * interval '50 seconds', i from generate_series(1, 100000) i;
 create view pending as select * from orders where status = 'pending';
-set default_statistics_target = 1000;
-analyze;
 """
 
 
@@ -91,7 +89,7 @@ CASES = [
     case("begins with", "select * from users where name like 'name\\_39%'", "users btree (name text_pattern_ops)"),
     case("greatest of a column", "select max(total) from orders", "orders btree (total)"),
     case("greatest for a key", "select max(at) from orders where user_id = 5", "orders btree (user_id, at)"),
-    case("a view's column", "select * from pending where total = 5", "orders btree (total) where (status = 'pending'::text)", "orders btree (total)"),
+    case("a view's column", "select * from pending where total = 5", "orders btree (total) where (status = 'pending'::text)", "orders btree (total)", "orders btree (total, status)"),
     case("inside a common table expression", "with mine as (select * from orders where user_id = 5) select count(*) from mine", "orders btree (user_id)"),
     case("a partitioned table", "select * from metrics where host = 7 and at > '2026-02-20'", "metrics btree (host, at)"),
     # -- order and direction
@@ -111,7 +109,7 @@ CASES = [
     case("order by an expression", "select * from users order by lower(email) limit 10", "users btree ((lower(email)))"),
     # -- partial
     case("boolean, rare side", "select * from orders where not paid and total > 9900", "orders btree (total) where (not paid)"),
-    case("rare constant", "select * from orders where status = 'pending' and total > 9000", "orders btree (total) where (status = 'pending'::text)"),
+    case("rare constant", "select * from orders where status = 'pending' and total between 9000 and 9100", "orders btree (total) where (status = 'pending'::text)", "orders btree (status, total)"),
     case("queue", "select id from orders where status = 'pending' order by at limit 10", "orders btree (at) where (status = 'pending'::text)", "orders btree (at) include (id) where (status = 'pending'::text)"),
     case("not null, rare", "select id from users where gone is not null and gone > '2026-01-01'", "users btree (gone)", "users btree (gone) where (gone is not null)", "users btree (gone) include (id)"),
     case("never a parameter's value", "select * from orders where status = $1 and total = $2", "orders btree (total)", "orders btree (total, status)", "orders btree (status, total)"),
@@ -131,8 +129,8 @@ CASES = [
     case("wide range of a growing table, in little space", "select level, count(*) from log where at between '2026-01-01 10:00+00' and '2026-01-01 16:00+00' group by level", "log brin (at)", budget=1_000_000),
     # -- joins
     case("join by a foreign key", "select o.* from orders o join users u on u.id = o.user_id where u.email = 'U7@x.org'", "users btree (email) + orders btree (user_id)"),
-    case("two joins", "select i.* from items i join orders o on o.id = i.order_id where o.user_id = 5", "items btree (order_id) + orders btree (user_id)"),
-    case("three joins", "select i.* from items i join orders o on o.id = i.order_id join users u on u.id = o.user_id where u.email = 'U7@x.org'", "items btree (order_id) + orders btree (user_id) + users btree (email)"),
+    case("two joins", "select i.* from items i join orders o on o.id = i.order_id where o.user_id = 5", "items btree (order_id) + orders btree (user_id)", "items btree (order_id) + orders btree (user_id, id)"),
+    case("three joins", "select i.* from items i join orders o on o.id = i.order_id join users u on u.id = o.user_id where u.email = 'U7@x.org'", "items btree (order_id) + orders btree (user_id) + users btree (email)", "items btree (order_id) + orders btree (user_id) include (id) + users btree (email)", "items btree (order_id) + orders btree (user_id, id) + users btree (email)"),
     case("exists", "select * from orders o where o.total = 77 and exists (select from items i where i.order_id = o.id)", "items btree (order_id) + orders btree (total)"),
     case("delete of a referenced row", "delete from users where id = 7", "orders btree (user_id)"),
     # -- several statements
