@@ -23,6 +23,7 @@ from .catalog import CatalogIndex, CatalogKey
 from .declared import Index, Key, Registry, declare, declared_indexes
 from .gate import Activity, Gate, GateVerdict, Window
 from .health import Finding, HealthReport, IndexUse, Trouble
+from .logs import workload_from_log
 from .protocol import (
     Action,
     Blocker,
@@ -88,6 +89,7 @@ __all__ = [
     "from_metadata",
     "planner_for",
     "record_engine",
+    "workload_from_log",
 ]
 
 _LAZY = {

@@ -354,8 +354,10 @@ class _Advice:
         return [used for used in found if used]
 
     def _narrower(self, used: frozenset[Candidate], pool: frozenset[Candidate]) -> frozenset[Candidate]:
-        """What could stand for those that were picked: their leading parts, which are smaller and shared by
-        more queries, and other orders of their keys that begin with another one's.
+        """What could stand for those that were picked.
+
+        Their leading parts, which are smaller and shared by more queries, and other orders of their keys that
+        begin with another one's.
         """
         heads = {(c.table, c.subjects[:size]) for c in used for size in range(1, len(c.subjects))}
         subjects = {(c.table, c.subjects) for c in used} | heads
