@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import asyncpg
+from timing import side_by_side
 from tpch_queries import INSERT, QUERIES, SCHEMA, TABLES
 
 from backstay.indexes import AdviceLimits, PostgresIndexAdvisor, PostgresIndexPlanner, Query, Workload
@@ -36,7 +37,7 @@ async def create(server: str, url: str, generator: str, scale: float) -> None:
     await connection.execute(SCHEMA)
     with tempfile.TemporaryDirectory() as directory:
         command = [generator, "csv", "-s", str(scale), "--output-dir", directory]
-        subprocess.run(command, check=True)  # noqa: S603 - the program that the caller named
+        await asyncio.to_thread(subprocess.run, command, check=True)
         for table in TABLES:
             with (Path(directory) / f"{table}.csv").open("rb") as source:
                 await connection.copy_to_table(table, source=source, format="csv", header=True)
@@ -44,66 +45,74 @@ async def create(server: str, url: str, generator: str, scale: float) -> None:
     await connection.close()
 
 
-async def insert_seconds(url: str) -> float:
-    connection = await asyncpg.connect(url)
-    taken: list[float] = []
-    for _ in range(5):
+async def insert_ratio(before: str, after: str) -> float:
+    """What inserts cost with the indexes over without, alternating between the two."""
+    taken: dict[str, list[float]] = {before: [], after: []}
+    for url in (before, after) * 5:
+        connection = await asyncpg.connect(url)
         transaction = connection.transaction()
         await transaction.start()
         began = time.perf_counter()
         await connection.execute(INSERT)
-        taken.append(time.perf_counter() - began)
+        taken[url].append(time.perf_counter() - began)
         await transaction.rollback()
-    await connection.close()
-    return sorted(taken)[2]
+        await connection.close()
+    return sorted(taken[after])[2] / sorted(taken[before])[2]
 
 
-def mean_ratio(after: dict[str, float], before: dict[str, float]) -> float:
-    """Total over total: the weights are equal."""
-    return round(sum(after[name] for name in before) / sum(before.values()), 4)
+async def copied(server: str) -> None:
+    admin = await asyncpg.connect(server)
+    await admin.execute(f"drop database if exists {NAME}_copy with (force)")
+    await admin.execute(f"create database {NAME}_copy template {NAME}")
+    await admin.close()
 
 
 async def main(server: str, generator: str, scale: float, *, keep: bool) -> dict[str, object]:
-    url = f"{server.rpartition('/')[0]}/{NAME}"
+    base, copy = (f"{server.rpartition('/')[0]}/{NAME}{ending}" for ending in ("", "_copy"))
     if not keep:
-        await create(server, url, generator, scale)
-    planner, advisor = PostgresIndexPlanner.from_dsn(url), PostgresIndexAdvisor(connect_dsn(url))
+        await create(server, base, generator, scale)
+    await copied(server)
+    planner, advisor = PostgresIndexPlanner.from_dsn(copy), PostgresIndexAdvisor(connect_dsn(copy))
     before = await advisor.baseline(WORKLOAD, run=True, timeout=30)
-    inserted = await insert_seconds(url)
     began = time.perf_counter()
     plan = await advisor.recommend(WORKLOAD, limits=AdviceLimits(budget_bytes=BUDGET, what_if_limit=2000))
     seconds = time.perf_counter() - began
     began = time.perf_counter()
-    proven = await advisor.apply(plan, before, timeout=30)
-    applied = time.perf_counter() - began
-    after = await advisor.baseline(WORKLOAD, run=True, timeout=30)
+    applied = await advisor.apply(plan, before, timeout=30)
+    proving = time.perf_counter() - began
     sizes = {index.name: index.size_bytes for index in await planner.indexes()}
-    kept = [index for index in plan.indexes if index.effective_name not in proven.rolled_back]
+    kept = [index for index in plan.indexes if index.effective_name not in applied.rolled_back]
+    judged = await side_by_side(base, copy, WORKLOAD)
     result = {
         "advised": [choice.candidate.definition for choice in plan.chosen],
         "promised": round(plan.cost_after / plan.cost_before, 4),
         "explains": plan.explains,
         "seconds": round(seconds, 2),
-        "apply_and_verify_seconds": round(applied, 2),
-        "rolled_back": list(proven.rolled_back),
+        "apply_and_verify_seconds": round(proving, 2),
+        "rolled_back": list(applied.rolled_back),
         "modelled_mb": round(plan.size_bytes / 2**20, 1),
         "built_mb": round(sum(sizes[index.effective_name] for index in kept) / 2**20, 1),
-        "estimated": mean_ratio(dict(after.costs), dict(before.costs)),
-        "measured": mean_ratio(dict(after.seconds), dict(before.seconds)),
+        "estimated": round(
+            sum(timing.cost_after for timing in judged.timings)
+            / sum(timing.cost_before for timing in judged.timings),
+            4,
+        ),
+        "measured": round(
+            sum(timing.seconds_after or 0 for timing in judged.timings)
+            / sum(timing.seconds_before or 0 for timing in judged.timings),
+            4,
+        ),
         "per_query": {
-            name: (
-                round(dict(after.costs)[name] / dict(before.costs)[name], 2),
-                round(value / dict(before.seconds)[name], 2),
-            )
-            for name, value in after.seconds
+            timing.query: (round(timing.cost_after / timing.cost_before, 2), round(timing.ratio, 2))
+            for timing in judged.timings
         },
-        "insert_ratio": round(await insert_seconds(url) / inserted, 2),
+        "slower_than_1.15": [timing.query for timing in judged.regressions],
+        "insert_ratio": round(await insert_ratio(base, copy), 2),
     }
-    await planner.drop([index.effective_name for index in kept])
-    if not keep:
-        connection = await asyncpg.connect(server)
-        await connection.execute(f"drop database {NAME} with (force)")
-        await connection.close()
+    admin = await asyncpg.connect(server)
+    for name in (f"{NAME}_copy", *[NAME] * (not keep)):
+        await admin.execute(f"drop database {name} with (force)")
+    await admin.close()
     return result
 
 

@@ -199,7 +199,7 @@ def verify(*, database_url: str, as_json: bool, workload: Path | None, file: Pat
     """Write a baseline if the file does not exist; otherwise compare with it. Exits 1 on a regression."""
     _, now = _run(_measured(database_url, _statements(workload), run=run))
     if not file.exists():
-        file.write_text(json.dumps({"costs": now.costs, "seconds": now.seconds}), encoding="utf-8")
+        file.write_text(json.dumps(_baseline_as_json(now)), encoding="utf-8")
         click.echo(f"the baseline is written to {file}; build, and verify again")
         return
     verification = compare_baselines(_read_baseline(file), now)
@@ -335,12 +335,18 @@ async def _measured(url: str, workload: Workload | None, *, run: bool) -> tuple[
     return asked, await advisor.baseline(asked, run=run)
 
 
+def _baseline_as_json(baseline: Baseline) -> dict[str, object]:
+    plans = [(name, sorted(used)) for name, used in baseline.plans]
+    return {"costs": baseline.costs, "seconds": baseline.seconds, "plans": plans}
+
+
 def _read_baseline(file: Path) -> Baseline:
     try:
         kept = json.loads(file.read_text(encoding="utf-8"))
         return Baseline(
             costs=tuple((str(name), float(cost)) for name, cost in kept["costs"]),
             seconds=tuple((str(name), float(taken)) for name, taken in kept["seconds"]),
+            plans=tuple((str(name), frozenset(map(str, used))) for name, used in kept["plans"]),
         )
     except (ValueError, KeyError, TypeError) as exc:
         raise click.ClickException(f"{file} is not a baseline written by this command") from exc

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping
+import math
+import statistics
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,6 +12,10 @@ from .advisor import Choice, Rejection
 from .declared import Index
 from .protocol import EnsureOptions, EnsureReport
 from .workload import Workload
+
+_TELLING = 0.001  # seconds; shorter queries tell nothing of the server's speed
+_SAME_COST = 0.03
+_ENOUGH = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +86,7 @@ class IndexPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """One query before and after: the planner's cost, and the median time in seconds if it was run."""
+    """One query before and after: the planner's cost, and the time in seconds if it was run."""
 
     query: str
     cost_before: float
@@ -108,12 +114,14 @@ class Verification:
     """Every query of a plan before and after.
 
     `threshold` is the ratio from which one counts as regressed; a difference of less than `noise` seconds
-    never does.
+    never does. `drift` is how much slower the server got meanwhile, told from queries whose plans stayed the
+    same; it is not held against the others.
     """
 
     timings: tuple[Timing, ...]
     threshold: float = 1.15
     noise: float = 0.001
+    drift: float = 1.0
 
     @property
     def regressions(self) -> tuple[Timing, ...]:
@@ -121,9 +129,10 @@ class Verification:
         return tuple(timing for timing in self.timings if self._is_slower(timing))
 
     def _is_slower(self, timing: Timing) -> bool:
-        if timing.saved is not None and -timing.saved < self.noise:
-            return False
-        return timing.ratio > self.threshold
+        if timing.seconds_before is None or timing.seconds_after is None:
+            return timing.ratio > self.threshold
+        then = timing.seconds_before * self.drift
+        return timing.seconds_after > max(then * self.threshold, then + self.noise)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,19 +174,32 @@ class AppliedPlan:
 def compare_baselines(before: Baseline, after: Baseline) -> Verification:
     """The queries that both know, side by side."""
     costs, seconds, then = dict(after.costs), dict(after.seconds), dict(before.seconds)
-    return Verification(
-        timings=tuple(
-            Timing(
-                query=name,
-                cost_before=cost,
-                cost_after=costs[name],
-                seconds_before=then.get(name),
-                seconds_after=seconds.get(name),
-            )
-            for name, cost in before.costs
-            if name in costs
+    timings = tuple(
+        Timing(
+            query=name,
+            cost_before=cost,
+            cost_after=costs[name],
+            seconds_before=then.get(name),
+            seconds_after=seconds.get(name),
         )
+        for name, cost in before.costs
+        if name in costs
     )
+    plans, now = dict(before.plans), dict(after.plans)
+    same = [timing for timing in timings if timing.query in plans and plans[timing.query] == now.get(timing.query)]
+    return Verification(timings=timings, drift=_drift(same))
+
+
+def _drift(unchanged: Iterable[Timing]) -> float:
+    """The median ratio of queries that ought to take as long as before; 1 if fewer than three can tell."""
+    ratios = [
+        timing.ratio
+        for timing in unchanged
+        if timing.seconds_before
+        and timing.seconds_before > _TELLING
+        and math.isclose(timing.cost_before, timing.cost_after, rel_tol=_SAME_COST)
+    ]
+    return statistics.median(ratios) if len(ratios) >= _ENOUGH else 1.0
 
 
 def renewed(known: Baseline, again: Baseline) -> Baseline:

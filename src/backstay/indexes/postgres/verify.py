@@ -22,11 +22,12 @@ from .planner import PostgresIndexPlanner
 from .whatif import WhatIf
 
 _RUNS = 3
+_DOUBTS = 3
 _READS = ("select", "with", "values", "table")
 
 
 async def measure(what_if: WhatIf, queries: dict[str, Query], *, run: bool, timeout: float) -> Baseline:
-    """Cost, plan and (with `run`) median time of every query that can be had."""
+    """Cost, plan and (with `run`) time of every query that can be had."""
     costs: list[tuple[str, float]] = []
     seconds: list[tuple[str, float]] = []
     plans: list[tuple[str, frozenset[str]]] = []
@@ -45,20 +46,24 @@ async def measure(what_if: WhatIf, queries: dict[str, Query], *, run: bool, time
 
 
 async def _time(what_if: WhatIf, query: Query, timeout: float) -> float | None:
-    """The median time of a read; None for a statement that writes or has parameters but no samples."""
+    """The time of a read: the shortest of its runs, since what disturbs one makes it longer.
+
+    None for a statement that writes, or has parameters and no samples.
+    """
     if query.sql.split(None, 1)[0].lower() not in _READS or (query.parameters and not query.samples):
         return None
     taken: list[float] = []
-    for sample in (query.samples[:2] or [()]) * _RUNS:
+    for sample in query.samples[:2] or [()]:
         try:
             # With the values as constants of their parameters' types: a sample from elsewhere may hold a text
             # where the driver would insist on a date.
-            taken.append(await _run_once(what_if.connection, await what_if.call(query, sample), timeout))
+            call = await what_if.call(query, sample)
+            taken.append(min([await _run_once(what_if.connection, call, timeout) for _ in range(_RUNS)]))
         except asyncpg.QueryCanceledError:
             return timeout
         except (asyncpg.PostgresError, asyncpg.DataError):
             return None
-    return statistics.median(taken)
+    return statistics.mean(taken)
 
 
 async def _run_once(connection: Connection, sql: str, timeout: float) -> float:
@@ -102,9 +107,13 @@ class Proof:
         )
 
     async def _doubted(self, before: Baseline, after: Baseline) -> Baseline:
-        """Measure what looks slower once more: a busy moment is not a reason to drop an index."""
-        slower = {timing.query for timing in compare_baselines(before, after).regressions}
-        return renewed(after, await self.measure(slower)) if slower else after
+        """Measure what looks slower again: a busy moment is not a reason to drop an index."""
+        for _ in range(_DOUBTS):
+            slower = {timing.query for timing in compare_baselines(before, after).regressions}
+            if not slower:
+                break
+            after = renewed(after, await self.measure(slower))
+        return after
 
     async def _drop(self, guilty: Mapping[str, Timing], tables: Mapping[str, str]) -> tuple[str, ...]:
         planner = PostgresIndexPlanner(self.connect, clock=self.clock, emitter=self.emit)
