@@ -11,7 +11,7 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import timedelta
 from enum import Enum
 from importlib import import_module
@@ -30,8 +30,10 @@ from backstay.indexes import (
     Workload,
     declared_indexes,
     from_metadata,
+    workload_from_log,
 )
 from backstay.indexes.advice import compare_baselines
+from backstay.indexes.logs import LogForm
 from backstay.indexes.postgres import connect_dsn
 from backstay.indexes.report import human_bytes, render
 
@@ -51,8 +53,11 @@ _DSN = click.option(
 _FROM = click.option("--from", "source", required=True, help="where indexes are declared: package.module[:name]")
 _JSON = click.option("--json", "as_json", is_flag=True, help="print JSON instead of a table")
 _SQL = click.option(
-    "--workload", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="statements, one each ;"
+    "--workload",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="statements, each ended by ; - or a server's log (.log, .csv, .json); else pg_stat_statements",
 )
+_LOGS: dict[str, LogForm] = {".log": "stderr", ".csv": "csv", ".json": "json"}
 
 
 @click.group()
@@ -171,7 +176,7 @@ def advise(
 @_SQL
 @click.option("--budget", type=float, help="MiB that the indexes may take")
 @click.option("--max-indexes", type=int)
-@click.option("--watch-looks", type=int, default=1, show_default=True, help="looks after building; 0 is none")
+@click.option("--watch-looks", type=int, default=0, show_default=True, help="further looks, later")
 @click.option("--interval", type=float, default=60.0, show_default=True, help="seconds between looks")
 def apply(
     *,
@@ -263,8 +268,12 @@ def progress(*, database_url: str, as_json: bool, interval: float) -> None:
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
+    return _or_complain(lambda: asyncio.run(work))
+
+
+def _or_complain(work: Callable[[], T]) -> T:
     try:
-        return asyncio.run(work)
+        return work()
     except BackstayError as exc:
         raise click.ClickException(str(exc)) from exc
 
@@ -288,6 +297,9 @@ def _declared(source: str) -> tuple[Index, ...]:
 def _statements(file: Path | None) -> Workload | None:
     if file is None:
         return None
+    if file.suffix in _LOGS:
+        with file.open(encoding="utf-8", errors="replace") as lines:
+            return _or_complain(lambda: workload_from_log(lines, form=_LOGS[file.suffix]))
     parts = [part.strip("; \n") for part in file.read_text(encoding="utf-8").split(";\n")]
     return Workload.of([part for part in parts if part])
 
@@ -303,11 +315,12 @@ async def _applied(
     advisor = PostgresIndexAdvisor(connect_dsn(url))
     plan = await _advised(url, workload, limits)
     before = await advisor.baseline(plan.workload, run=True)
-    report = await PostgresIndexPlanner.from_dsn(url).ensure(plan.indexes, options=EnsureOptions(strict=False))
-    rows = [(outcome.index, outcome.action.value) for outcome in report.outcomes]
-    if looks:
-        async for look in advisor.watch(plan, before, interval=interval, looks=looks):
-            rows += [(name, "rolled back: a query got slower") for name in look.rolled_back]
+    applied = await advisor.apply(plan, before, options=EnsureOptions(strict=False))
+    rows = [(outcome.index, outcome.action.value) for outcome in applied.report.outcomes]
+    rows += [(name, "rolled back: a query got slower") for name in applied.rolled_back]
+    kept = plan.without(applied.rolled_back)
+    async for look in advisor.watch(kept, before, interval=interval, looks=looks):
+        rows += [(name, "rolled back: a query got slower") for name in look.rolled_back]
     return rows
 
 
@@ -353,19 +366,24 @@ def _read_baseline(file: Path) -> Baseline:
 
 
 def _show_plan(plan: IndexPlan, *, as_json: bool, explain: bool) -> None:
+    header = ("saves", "upkeep", "size", "index", "from")
     rows = [
         (
             f"{choice.gain:.0f}",
             f"{choice.penalty:.0f}",
             human_bytes(choice.candidate.size_bytes),
-            choice.candidate.index.to_sql() + ";",
+            choice.candidate.definition,
             choice.candidate.origin if explain else "",
         )
         for choice in plan.chosen
     ]
-    _show(("saves", "upkeep", "size", "statement", "from"), rows, as_json=as_json)
     if as_json:
+        told = [(*row, statement + ";") for row, statement in zip(rows, plan.statements, strict=True)]
+        _show((*header, "statement"), told, as_json=True)
         return
+    _show(header, rows, as_json=False)
+    for statement in plan.statements:
+        click.echo(f"{statement};")  # one line each, to be copied
     share = plan.cost_after / plan.cost_before if plan.cost_before else 1.0
     click.echo(f"estimated cost {share:.1%} of before, by {plan.method}, {plan.explains} plans asked for")
     for name, reason in plan.skipped:

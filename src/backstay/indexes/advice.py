@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from .advisor import Choice, Rejection
@@ -71,6 +71,14 @@ class IndexPlan:
             method="declared",
             workload=workload,
             extra=extra,
+        )
+
+    def without(self, names: Collection[str]) -> IndexPlan:
+        """The plan without the indexes of these names."""
+        return replace(
+            self,
+            chosen=tuple(c for c in self.chosen if c.candidate.index.effective_name not in names),
+            extra=tuple(index for index in self.extra if index.effective_name not in names),
         )
 
     @property

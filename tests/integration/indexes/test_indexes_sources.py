@@ -123,7 +123,7 @@ async def _log_of(server: PostgresServer, ending: str) -> Path:
 async def _written(log: Path, *, until: str) -> list[str]:
     """The log once its writer, a process of its own, has come to a certain line."""
     with anyio.fail_after(20):
-        while until not in (text := log.read_text(encoding="utf-8")):
+        while until not in (text := await anyio.Path(log).read_text(encoding="utf-8")):  # noqa: ASYNC110
             await anyio.sleep(0.02)
     return text.splitlines(keepends=True)
 
