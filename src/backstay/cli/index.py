@@ -7,13 +7,10 @@ Declarations come from ``--from package.module:name``, where the name is a list 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import json
-import os
 import sys
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import timedelta
-from enum import Enum
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
@@ -36,6 +33,8 @@ from backstay.indexes.advice import compare_baselines
 from backstay.indexes.logs import LogForm
 from backstay.indexes.postgres import connect_dsn
 from backstay.indexes.report import human_bytes, render
+
+from .tables import show
 
 try:
     import click
@@ -82,7 +81,7 @@ def diff(*, database_url: str, source: str, as_json: bool) -> None:
         for item in found.comparisons
     ]
     rows += [(extra.table, extra.name, "superfluous", extra.ddl) for extra in found.superfluous]
-    _show(("table", "index", "status", "found"), rows, as_json=as_json)
+    show(("table", "index", "status", "found"), rows, as_json=as_json)
     sys.exit(0 if found.clean else 1)
 
 
@@ -110,7 +109,7 @@ def ensure(
     )
     report = _run(PostgresIndexPlanner.from_dsn(database_url).ensure(_declared(source), options=options))
     rows = [(o.table, o.index, o.action.value, f"{o.seconds:.2f}", o.reason) for o in report.outcomes]
-    _show(("table", "index", "action", "seconds", "reason"), rows, as_json=as_json)
+    show(("table", "index", "action", "seconds", "reason"), rows, as_json=as_json)
     sys.exit(0 if report.ok else 1)
 
 
@@ -134,7 +133,7 @@ def health(
         (f.trouble.value, f.table, f.index, "yes" if f.droppable else "no", f.reason, f.remedy or "")
         for f in report.findings
     ]
-    _show(("trouble", "table", "index", "droppable", "reason", "remedy"), rows, as_json=as_json)
+    show(("trouble", "table", "index", "droppable", "reason", "remedy"), rows, as_json=as_json)
 
 
 @index.command()
@@ -191,7 +190,7 @@ def apply(
     """Advise, build what is advised, run the reads again, and drop what made one of them slower."""
     limits = AdviceLimits(budget_bytes=None if budget is None else budget * 2**20, max_indexes=max_indexes)
     rows = _run(_applied(database_url, _statements(workload), limits, watch_looks, interval))
-    _show(("index", "outcome"), rows, as_json=as_json)
+    show(("index", "outcome"), rows, as_json=as_json)
 
 
 @index.command()
@@ -211,7 +210,7 @@ def verify(*, database_url: str, as_json: bool, workload: Path | None, file: Pat
     rows = [
         (t.query, f"{t.cost_before:.0f}", f"{t.cost_after:.0f}", f"{t.ratio:.2f}") for t in verification.timings
     ]
-    _show(("query", "cost before", "cost after", "ratio"), rows, as_json=as_json)
+    show(("query", "cost before", "cost after", "ratio"), rows, as_json=as_json)
     sys.exit(1 if verification.regressions else 0)
 
 
@@ -244,7 +243,7 @@ def watch(
             interval=interval,
         )
     )
-    _show(("look", "slower", "dropped", "undo"), rows, as_json=as_json)
+    show(("look", "slower", "dropped", "undo"), rows, as_json=as_json)
 
 
 @index.command()
@@ -259,7 +258,7 @@ def progress(*, database_url: str, as_json: bool, interval: float) -> None:
             rows = [
                 (b.table, b.index, b.phase, f"{b.fraction:.0%}", "; ".join(map(str, b.blockers))) for b in builds
             ]
-            _show(("table", "index", "phase", "done", "waits for"), rows, as_json=as_json)
+            show(("table", "index", "phase", "done", "waits for"), rows, as_json=as_json)
 
     _run(follow())
 
@@ -379,9 +378,9 @@ def _show_plan(plan: IndexPlan, *, as_json: bool, explain: bool) -> None:
     ]
     if as_json:
         told = [(*row, statement + ";") for row, statement in zip(rows, plan.statements, strict=True)]
-        _show((*header, "statement"), told, as_json=True)
+        show((*header, "statement"), told, as_json=True)
         return
-    _show(header, rows, as_json=False)
+    show(header, rows, as_json=False)
     for statement in plan.statements:
         click.echo(f"{statement};")  # one line each, to be copied
     share = plan.cost_after / plan.cost_before if plan.cost_before else 1.0
@@ -390,24 +389,3 @@ def _show_plan(plan: IndexPlan, *, as_json: bool, explain: bool) -> None:
         click.echo(f"not planned: {name}: {reason}", err=True)
     for rejection in plan.rejected if explain else ():
         click.echo(f"left: {rejection.candidate.definition}: {rejection.reason}")
-
-
-def _show(header: Sequence[str], rows: Sequence[Sequence[str]], *, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps([dict(zip(header, row, strict=True)) for row in rows], default=_plain, indent=2))
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*header)
-    for row in rows:
-        table.add_row(*(cell.replace("[", "\\[") for cell in row))
-    Console(width=None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "200"))).print(table)
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Enum):
-        return value.value
-    return (
-        dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else str(value)
-    )

@@ -99,7 +99,7 @@ def test_advise_from_a_file_of_statements(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "asked.sql"
     file.write_text("select * from book where author = 5;\nselect id from author where id = 7;\n")
     advice = run("advise", "--workload", str(file), "--explain", "--html", str(tmp_path / "plan.html"))
-    assert 'on "book" using "btree" ("author")' in advice.output
+    assert 'on "public"."book" using "btree" ("author")' in advice.output
     assert "plans asked for" in advice.output
     assert "stroke-dasharray" in (tmp_path / "plan.html").read_text(encoding="utf-8")  # what is proposed
     (row,) = rows(run("advise", "--workload", str(file), "--json"))
