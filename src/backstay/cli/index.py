@@ -317,8 +317,7 @@ async def _applied(
     applied = await advisor.apply(plan, before, options=EnsureOptions(strict=False))
     rows = [(outcome.index, outcome.action.value) for outcome in applied.report.outcomes]
     rows += [(name, "rolled back: a query got slower") for name in applied.rolled_back]
-    kept = plan.without(applied.rolled_back)
-    async for look in advisor.watch(kept, before, interval=interval, looks=looks):
+    async for look in advisor.watch(applied.kept, before, interval=interval, looks=looks):
         rows += [(name, "rolled back: a query got slower") for name in look.rolled_back]
     return rows
 

@@ -22,13 +22,14 @@ _ENOUGH = 3
 class AdviceLimits:
     """What advice may cost to find and to build. `what_if_limit` bounds the plans asked for.
 
-    `query_timeout` is in seconds, for each plan.
+    `query_timeout` is in seconds, for each plan. `refused` are never advised: those, say, that a proof took back.
     """
 
     budget_bytes: float | None = None
     max_indexes: int | None = None
     what_if_limit: int = 1000
     query_timeout: float = 10.0
+    refused: tuple[Index, ...] = ()
 
     def __post_init__(self) -> None:
         if self.what_if_limit < 1 or (self.budget_bytes is not None and self.budget_bytes < 0):
@@ -168,10 +169,22 @@ class AppliedPlan:
     report: EnsureReport
     proof: WatchReport
 
+    plan: IndexPlan
+
     @property
     def rolled_back(self) -> tuple[str, ...]:
         """The names of the indexes that did not keep their promise."""
         return self.proof.rolled_back
+
+    @property
+    def refused(self) -> tuple[Index, ...]:
+        """Their definitions, for the limits of the next advice."""
+        return tuple(index for index in self.plan.indexes if index.effective_name in self.rolled_back)
+
+    @property
+    def kept(self) -> IndexPlan:
+        """The plan without them."""
+        return self.plan.without(self.rolled_back)
 
     @property
     def ok(self) -> bool:

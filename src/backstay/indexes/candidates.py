@@ -24,6 +24,7 @@ _MAX_WIDTH = 120.0  # bytes of an entry; wider ones fill pages faster than they 
 _FEW_VALUES = 50  # a column with at most so many values may have its constants in a predicate
 _RARE = 0.2  # a predicate must leave out at least four rows in five to be worth an index of its own
 _RARE_CONSTANT = 0.1  # and nine in ten if it is about one value of many: other values may be asked for tomorrow
+_MIN_PAGES = 4  # a table that is read in so many pages needs no index
 _BRIN_PAGES = 4096
 _BRIN_CORRELATION = 0.95
 _TEXTS = ("text", "character varying", "character")
@@ -79,7 +80,7 @@ class Harvest:
     def candidates(self, access: Access) -> list[Candidate]:
         """Every candidate for one access, without repetition."""
         facts = self.tables.get(self.root(access))
-        if facts is None:
+        if facts is None or facts.pages < _MIN_PAGES:
             return []
         found: dict[tuple[object, ...], Candidate] = {}
         for shape in _Shapes(self, access, facts).all():

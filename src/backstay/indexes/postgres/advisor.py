@@ -139,7 +139,7 @@ class PostgresIndexAdvisor:
         with translated("analyzing"):
             await analyze_expressions(self._connect, plan.indexes)
         proof = self._proof(plan.workload, run=True, timeout=timeout)
-        return AppliedPlan(report=report, proof=await proof.of(_new(plan, report), before))
+        return AppliedPlan(plan=plan, report=report, proof=await proof.of(_new(plan, report), before))
 
     async def watch(
         self,
@@ -302,12 +302,13 @@ class _Advice:
         """All candidates; fills in which of them can matter to which query."""
         for plan in self._survey.plans.values():
             self._harvest.note(plan.accesses)
+        refused = {f"{index.schema or 'public'}.{index.table} {index.body_sql()}" for index in self._limits.refused}
         pool: dict[Candidate, Candidate] = {}
         own: dict[str, set[Candidate]] = {}
         for name, plan in self._survey.plans.items():
             for access in plan.accesses:
                 for found in self._harvest.candidates(access):
-                    if self._is_covered(found):
+                    if self._is_covered(found) or found.definition in refused:
                         continue
                     candidate = found
                     if found.by_rule:
