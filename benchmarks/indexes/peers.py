@@ -2,12 +2,13 @@
 
 None of them can be had as a Python package, so these are their methods written again, not their code:
 
-- `single_columns` works as supabase/index_advisor does: for each statement a hypothetical index on every single column
-  of every table at once, a generic plan, and the union of what the plans name.
-- `column_pairs` works as ankane/dexter does: for each statement all its tables' columns that it names, alone and in
-  ordered pairs, at once; kept is what the plan picks if the statement gets cheaper by half and by 100.
-- `reference_greedy` is nobody's product: weighted greedy selection by benefit per byte within a budget, over ordered
-  combinations of up to three columns that a statement names. It fills the budget with this project's size model.
+- `single_columns` works as supabase/index_advisor does: for each statement a hypothetical index on every single
+  column of every table at once, a generic plan, and the union of what the plans name.
+- `column_pairs` works as ankane/dexter does: for each statement all its tables' columns that it names, alone and
+  in ordered pairs, at once; kept is what the plan picks if the statement gets cheaper by half and by 100.
+- `reference_greedy` is nobody's product: weighted greedy selection by benefit per byte within a budget, over
+  ordered combinations of up to three columns that a statement names. It fills the budget with this project's size
+  model.
 """
 
 from __future__ import annotations

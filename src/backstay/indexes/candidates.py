@@ -80,7 +80,7 @@ class Harvest:
     def candidates(self, access: Access) -> list[Candidate]:
         """Every candidate for one access, without repetition."""
         facts = self.tables.get(self.root(access))
-        if facts is None or facts.pages < _MIN_PAGES:
+        if facts is None or (facts.pages < _MIN_PAGES and not facts.partitioned):
             return []
         found: dict[tuple[object, ...], Candidate] = {}
         for shape in _Shapes(self, access, facts).all():
