@@ -7,13 +7,10 @@ Declarations come from ``--from package.module:name``, where the name is a list 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import json
-import os
 import sys
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import timedelta
-from enum import Enum
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,10 +27,14 @@ from backstay.indexes import (
     Workload,
     declared_indexes,
     from_metadata,
+    workload_from_log,
 )
 from backstay.indexes.advice import compare_baselines
+from backstay.indexes.logs import LogForm
 from backstay.indexes.postgres import connect_dsn
 from backstay.indexes.report import human_bytes, render
+
+from .tables import show
 
 try:
     import click
@@ -51,8 +52,11 @@ _DSN = click.option(
 _FROM = click.option("--from", "source", required=True, help="where indexes are declared: package.module[:name]")
 _JSON = click.option("--json", "as_json", is_flag=True, help="print JSON instead of a table")
 _SQL = click.option(
-    "--workload", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="statements, one each ;"
+    "--workload",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="statements, each ended by ; - or a server's log (.log, .csv, .json); else pg_stat_statements",
 )
+_LOGS: dict[str, LogForm] = {".log": "stderr", ".csv": "csv", ".json": "json"}
 
 
 @click.group()
@@ -77,7 +81,7 @@ def diff(*, database_url: str, source: str, as_json: bool) -> None:
         for item in found.comparisons
     ]
     rows += [(extra.table, extra.name, "superfluous", extra.ddl) for extra in found.superfluous]
-    _show(("table", "index", "status", "found"), rows, as_json=as_json)
+    show(("table", "index", "status", "found"), rows, as_json=as_json)
     sys.exit(0 if found.clean else 1)
 
 
@@ -105,7 +109,7 @@ def ensure(
     )
     report = _run(PostgresIndexPlanner.from_dsn(database_url).ensure(_declared(source), options=options))
     rows = [(o.table, o.index, o.action.value, f"{o.seconds:.2f}", o.reason) for o in report.outcomes]
-    _show(("table", "index", "action", "seconds", "reason"), rows, as_json=as_json)
+    show(("table", "index", "action", "seconds", "reason"), rows, as_json=as_json)
     sys.exit(0 if report.ok else 1)
 
 
@@ -129,7 +133,7 @@ def health(
         (f.trouble.value, f.table, f.index, "yes" if f.droppable else "no", f.reason, f.remedy or "")
         for f in report.findings
     ]
-    _show(("trouble", "table", "index", "droppable", "reason", "remedy"), rows, as_json=as_json)
+    show(("trouble", "table", "index", "droppable", "reason", "remedy"), rows, as_json=as_json)
 
 
 @index.command()
@@ -171,7 +175,7 @@ def advise(
 @_SQL
 @click.option("--budget", type=float, help="MiB that the indexes may take")
 @click.option("--max-indexes", type=int)
-@click.option("--watch-looks", type=int, default=1, show_default=True, help="looks after building; 0 is none")
+@click.option("--watch-looks", type=int, default=0, show_default=True, help="further looks, later")
 @click.option("--interval", type=float, default=60.0, show_default=True, help="seconds between looks")
 def apply(
     *,
@@ -186,7 +190,7 @@ def apply(
     """Advise, build what is advised, run the reads again, and drop what made one of them slower."""
     limits = AdviceLimits(budget_bytes=None if budget is None else budget * 2**20, max_indexes=max_indexes)
     rows = _run(_applied(database_url, _statements(workload), limits, watch_looks, interval))
-    _show(("index", "outcome"), rows, as_json=as_json)
+    show(("index", "outcome"), rows, as_json=as_json)
 
 
 @index.command()
@@ -199,14 +203,14 @@ def verify(*, database_url: str, as_json: bool, workload: Path | None, file: Pat
     """Write a baseline if the file does not exist; otherwise compare with it. Exits 1 on a regression."""
     _, now = _run(_measured(database_url, _statements(workload), run=run))
     if not file.exists():
-        file.write_text(json.dumps({"costs": now.costs, "seconds": now.seconds}), encoding="utf-8")
+        file.write_text(json.dumps(_baseline_as_json(now)), encoding="utf-8")
         click.echo(f"the baseline is written to {file}; build, and verify again")
         return
     verification = compare_baselines(_read_baseline(file), now)
     rows = [
         (t.query, f"{t.cost_before:.0f}", f"{t.cost_after:.0f}", f"{t.ratio:.2f}") for t in verification.timings
     ]
-    _show(("query", "cost before", "cost after", "ratio"), rows, as_json=as_json)
+    show(("query", "cost before", "cost after", "ratio"), rows, as_json=as_json)
     sys.exit(1 if verification.regressions else 0)
 
 
@@ -239,7 +243,7 @@ def watch(
             interval=interval,
         )
     )
-    _show(("look", "slower", "dropped", "undo"), rows, as_json=as_json)
+    show(("look", "slower", "dropped", "undo"), rows, as_json=as_json)
 
 
 @index.command()
@@ -254,7 +258,7 @@ def progress(*, database_url: str, as_json: bool, interval: float) -> None:
             rows = [
                 (b.table, b.index, b.phase, f"{b.fraction:.0%}", "; ".join(map(str, b.blockers))) for b in builds
             ]
-            _show(("table", "index", "phase", "done", "waits for"), rows, as_json=as_json)
+            show(("table", "index", "phase", "done", "waits for"), rows, as_json=as_json)
 
     _run(follow())
 
@@ -263,8 +267,12 @@ def progress(*, database_url: str, as_json: bool, interval: float) -> None:
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
+    return _or_complain(lambda: asyncio.run(work))
+
+
+def _or_complain(work: Callable[[], T]) -> T:
     try:
-        return asyncio.run(work)
+        return work()
     except BackstayError as exc:
         raise click.ClickException(str(exc)) from exc
 
@@ -288,6 +296,9 @@ def _declared(source: str) -> tuple[Index, ...]:
 def _statements(file: Path | None) -> Workload | None:
     if file is None:
         return None
+    if file.suffix in _LOGS:
+        with file.open(encoding="utf-8", errors="replace") as lines:
+            return _or_complain(lambda: workload_from_log(lines, form=_LOGS[file.suffix]))
     parts = [part.strip("; \n") for part in file.read_text(encoding="utf-8").split(";\n")]
     return Workload.of([part for part in parts if part])
 
@@ -303,11 +314,11 @@ async def _applied(
     advisor = PostgresIndexAdvisor(connect_dsn(url))
     plan = await _advised(url, workload, limits)
     before = await advisor.baseline(plan.workload, run=True)
-    report = await PostgresIndexPlanner.from_dsn(url).ensure(plan.indexes, options=EnsureOptions(strict=False))
-    rows = [(outcome.index, outcome.action.value) for outcome in report.outcomes]
-    if looks:
-        async for look in advisor.watch(plan, before, interval=interval, looks=looks):
-            rows += [(name, "rolled back: a query got slower") for name in look.rolled_back]
+    applied = await advisor.apply(plan, before, options=EnsureOptions(strict=False))
+    rows = [(outcome.index, outcome.action.value) for outcome in applied.report.outcomes]
+    rows += [(name, "rolled back: a query got slower") for name in applied.rolled_back]
+    async for look in advisor.watch(applied.kept, before, interval=interval, looks=looks):
+        rows += [(name, "rolled back: a query got slower") for name in look.rolled_back]
     return rows
 
 
@@ -335,55 +346,45 @@ async def _measured(url: str, workload: Workload | None, *, run: bool) -> tuple[
     return asked, await advisor.baseline(asked, run=run)
 
 
+def _baseline_as_json(baseline: Baseline) -> dict[str, object]:
+    plans = [(name, sorted(used)) for name, used in baseline.plans]
+    return {"costs": baseline.costs, "seconds": baseline.seconds, "plans": plans}
+
+
 def _read_baseline(file: Path) -> Baseline:
     try:
         kept = json.loads(file.read_text(encoding="utf-8"))
         return Baseline(
             costs=tuple((str(name), float(cost)) for name, cost in kept["costs"]),
             seconds=tuple((str(name), float(taken)) for name, taken in kept["seconds"]),
+            plans=tuple((str(name), frozenset(map(str, used))) for name, used in kept["plans"]),
         )
     except (ValueError, KeyError, TypeError) as exc:
         raise click.ClickException(f"{file} is not a baseline written by this command") from exc
 
 
 def _show_plan(plan: IndexPlan, *, as_json: bool, explain: bool) -> None:
+    header = ("saves", "upkeep", "size", "index", "from")
     rows = [
         (
             f"{choice.gain:.0f}",
             f"{choice.penalty:.0f}",
             human_bytes(choice.candidate.size_bytes),
-            choice.candidate.index.to_sql() + ";",
+            choice.candidate.definition,
             choice.candidate.origin if explain else "",
         )
         for choice in plan.chosen
     ]
-    _show(("saves", "upkeep", "size", "statement", "from"), rows, as_json=as_json)
     if as_json:
+        told = [(*row, statement + ";") for row, statement in zip(rows, plan.statements, strict=True)]
+        show((*header, "statement"), told, as_json=True)
         return
+    show(header, rows, as_json=False)
+    for statement in plan.statements:
+        click.echo(f"{statement};")  # one line each, to be copied
     share = plan.cost_after / plan.cost_before if plan.cost_before else 1.0
     click.echo(f"estimated cost {share:.1%} of before, by {plan.method}, {plan.explains} plans asked for")
     for name, reason in plan.skipped:
         click.echo(f"not planned: {name}: {reason}", err=True)
     for rejection in plan.rejected if explain else ():
         click.echo(f"left: {rejection.candidate.definition}: {rejection.reason}")
-
-
-def _show(header: Sequence[str], rows: Sequence[Sequence[str]], *, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps([dict(zip(header, row, strict=True)) for row in rows], default=_plain, indent=2))
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*header)
-    for row in rows:
-        table.add_row(*(cell.replace("[", "\\[") for cell in row))
-    Console(width=None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "200"))).print(table)
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Enum):
-        return value.value
-    return (
-        dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else str(value)
-    )

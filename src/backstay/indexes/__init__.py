@@ -9,11 +9,21 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .advice import AdviceLimits, Baseline, IndexAdvisor, IndexPlan, Timing, Verification, WatchReport
+from .advice import (
+    AdviceLimits,
+    AppliedPlan,
+    Baseline,
+    IndexAdvisor,
+    IndexPlan,
+    Timing,
+    Verification,
+    WatchReport,
+)
 from .catalog import CatalogIndex, CatalogKey
 from .declared import Index, Key, Registry, declare, declared_indexes
 from .gate import Activity, Gate, GateVerdict, Window
 from .health import Finding, HealthReport, IndexUse, Trouble
+from .logs import workload_from_log
 from .protocol import (
     Action,
     Blocker,
@@ -38,6 +48,7 @@ __all__ = [
     "Action",
     "Activity",
     "AdviceLimits",
+    "AppliedPlan",
     "Baseline",
     "Blocker",
     "BuildProgress",
@@ -78,6 +89,7 @@ __all__ = [
     "from_metadata",
     "planner_for",
     "record_engine",
+    "workload_from_log",
 ]
 
 _LAZY = {

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+import math
+import statistics
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from .advisor import Choice, Rejection
 from .declared import Index
+from .protocol import EnsureOptions, EnsureReport
 from .workload import Workload
+
+_TELLING = 0.001  # seconds; shorter queries tell nothing of the server's speed
+_SAME_COST = 0.03
+_ENOUGH = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdviceLimits:
     """What advice may cost to find and to build. `what_if_limit` bounds the plans asked for.
 
-    `query_timeout` is in seconds, for each plan.
+    `query_timeout` is in seconds, for each plan. `refused` are never advised: those, say, that a proof took back.
     """
 
     budget_bytes: float | None = None
     max_indexes: int | None = None
     what_if_limit: int = 1000
     query_timeout: float = 10.0
+    refused: tuple[Index, ...] = ()
 
     def __post_init__(self) -> None:
         if self.what_if_limit < 1 or (self.budget_bytes is not None and self.budget_bytes < 0):
@@ -66,6 +74,14 @@ class IndexPlan:
             extra=extra,
         )
 
+    def without(self, names: Collection[str]) -> IndexPlan:
+        """The plan without the indexes of these names."""
+        return replace(
+            self,
+            chosen=tuple(c for c in self.chosen if c.candidate.index.effective_name not in names),
+            extra=tuple(index for index in self.extra if index.effective_name not in names),
+        )
+
     @property
     def size_bytes(self) -> float:
         """What they will take, as modelled."""
@@ -79,7 +95,7 @@ class IndexPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """One query before and after: the planner's cost, and the median time in seconds if it was run."""
+    """One query before and after: the planner's cost, and the time in seconds if it was run."""
 
     query: str
     cost_before: float
@@ -107,12 +123,14 @@ class Verification:
     """Every query of a plan before and after.
 
     `threshold` is the ratio from which one counts as regressed; a difference of less than `noise` seconds
-    never does.
+    never does. `drift` is how much slower the server got meanwhile, told from queries whose plans stayed the
+    same; it is not held against the others.
     """
 
     timings: tuple[Timing, ...]
     threshold: float = 1.15
     noise: float = 0.001
+    drift: float = 1.0
 
     @property
     def regressions(self) -> tuple[Timing, ...]:
@@ -120,9 +138,10 @@ class Verification:
         return tuple(timing for timing in self.timings if self._is_slower(timing))
 
     def _is_slower(self, timing: Timing) -> bool:
-        if timing.saved is not None and -timing.saved < self.noise:
-            return False
-        return timing.ratio > self.threshold
+        if timing.seconds_before is None or timing.seconds_after is None:
+            return timing.ratio > self.threshold
+        then = timing.seconds_before * self.drift
+        return timing.seconds_after > max(then * self.threshold, then + self.noise)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,29 +155,104 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchReport:
-    """One look of a watch: how each query stands, which indexes were dropped, and how to undo that."""
+    """One look: how each query stands once what made one slower is gone, what that was, and how to undo it."""
 
     verification: Verification
     rolled_back: tuple[str, ...] = ()
     undo: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppliedPlan:
+    """What became of a plan: what was built, and what was taken back again because a query got slower."""
+
+    report: EnsureReport
+    proof: WatchReport
+
+    plan: IndexPlan
+
+    @property
+    def rolled_back(self) -> tuple[str, ...]:
+        """The names of the indexes that did not keep their promise."""
+        return self.proof.rolled_back
+
+    @property
+    def refused(self) -> tuple[Index, ...]:
+        """Their definitions, for the limits of the next advice."""
+        return tuple(index for index in self.plan.indexes if index.effective_name in self.rolled_back)
+
+    @property
+    def kept(self) -> IndexPlan:
+        """The plan without them."""
+        return self.plan.without(self.rolled_back)
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything was built, and no query is left slower than before."""
+        return self.report.ok and not self.proof.verification.regressions
+
+
 def compare_baselines(before: Baseline, after: Baseline) -> Verification:
     """The queries that both know, side by side."""
     costs, seconds, then = dict(after.costs), dict(after.seconds), dict(before.seconds)
-    return Verification(
-        timings=tuple(
-            Timing(
-                query=name,
-                cost_before=cost,
-                cost_after=costs[name],
-                seconds_before=then.get(name),
-                seconds_after=seconds.get(name),
-            )
-            for name, cost in before.costs
-            if name in costs
+    timings = tuple(
+        Timing(
+            query=name,
+            cost_before=cost,
+            cost_after=costs[name],
+            seconds_before=then.get(name),
+            seconds_after=seconds.get(name),
         )
+        for name, cost in before.costs
+        if name in costs
     )
+    plans, now = dict(before.plans), dict(after.plans)
+    same = [timing for timing in timings if timing.query in plans and plans[timing.query] == now.get(timing.query)]
+    return Verification(timings=timings, drift=_drift(same))
+
+
+def _drift(unchanged: Iterable[Timing]) -> float:
+    """The median ratio of queries that ought to take as long as before; 1 if fewer than three can tell."""
+    ratios = [
+        timing.ratio
+        for timing in unchanged
+        if timing.seconds_before
+        and timing.seconds_before > _TELLING
+        and math.isclose(timing.cost_before, timing.cost_after, rel_tol=_SAME_COST)
+    ]
+    return statistics.median(ratios) if len(ratios) >= _ENOUGH else 1.0
+
+
+def renewed(known: Baseline, again: Baseline) -> Baseline:
+    """A baseline with some queries measured again: their new plans, and the lower of both times.
+
+    The lower, because what disturbs a measurement only ever makes it longer.
+    """
+    costs, plans = dict(known.costs) | dict(again.costs), dict(known.plans) | dict(again.plans)
+    seconds = dict(known.seconds)
+    for name, taken in again.seconds:
+        same_plan = dict(known.plans).get(name) == plans.get(name)
+        seconds[name] = min(taken, seconds.get(name, taken)) if same_plan else taken
+    return Baseline(costs=tuple(costs.items()), seconds=tuple(seconds.items()), plans=tuple(plans.items()))
+
+
+def least_missed(
+    verification: Verification, plans: Mapping[str, frozenset[str]], ours: Collection[str]
+) -> dict[str, Timing]:
+    """For each query that got slower, the one index of ours in its plan that the others would miss least.
+
+    One, because its other indexes may well be innocent: it is measured again without that one.
+    """
+    missed: dict[str, float] = dict.fromkeys(ours, 0.0)
+    for timing in verification.timings:
+        for name in plans.get(timing.query, frozenset()) & missed.keys():
+            missed[name] += max(0.0, timing.saved if timing.saved is not None else 0.0)
+    guilty: dict[str, Timing] = {}
+    for timing in verification.regressions:
+        used = sorted(plans.get(timing.query, frozenset()) & missed.keys())
+        if used and not guilty.keys() & set(used):
+            guilty[min(used, key=lambda name: missed[name])] = timing
+    return guilty
 
 
 class IndexAdvisor(Protocol):
@@ -187,6 +281,24 @@ class IndexAdvisor(Protocol):
         self, workload: Workload, before: Baseline, /, *, run: bool = False, timeout: float = 5.0
     ) -> Verification:
         """How it fares compared with a baseline."""
+        ...
+
+    async def apply(
+        self,
+        plan: IndexPlan,
+        before: Baseline | None = None,
+        /,
+        *,
+        options: EnsureOptions | None = None,
+        timeout: float = 5.0,
+    ) -> AppliedPlan:
+        """Build a plan, run its reads again, and take back what made one of them slower.
+
+        Without a baseline, one is measured first. `timeout` is in seconds, for each read.
+
+        Raises:
+            IndexBuildFailed, IndexBuildTimeout, IndexServerUnavailable: as `IndexPlanner.ensure` does.
+        """
         ...
 
     def watch(

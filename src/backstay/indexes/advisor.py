@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .candidates import Candidate
 from .cost import CostCache, Estimate
 
-_MIN_QUERY_GAIN = 0.2  # at least one query must get this much cheaper
+_MIN_QUERY_GAIN = 0.2  # at least one query must get this much cheaper,
+_MUCH = 1000.0  # or by so many cost units a call, however dear it is
 _MIN_COST_SAVED = 15.0  # and by this many cost units a call: below that an index is not worth its upkeep
+_NEGLIGIBLE = 0.001
 _REMOVE_BELOW = 0.005
-_SAME = 0.01
+_SAME = 0.01  # a smaller index does as well if no query loses more than this,
+_NEARLY = 0.25  # or this, when that is no more than _MIN_COST_SAVED units
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +82,11 @@ class Search:
     async def run(self) -> Selection:
         """Search, then explain."""
         chosen = await self._grow(frozenset())
-        chosen = await self._trim(chosen)
-        chosen = await self._swap(chosen)
-        chosen = await self._merge(chosen)
-        chosen = await self._grow(chosen)
-        chosen = await self._trim(chosen)
-        chosen = await self._shrink(chosen)
+        chosen = await self._swap(await self._trim(chosen))
+        # What these give back may hold another index; the moves that ask for the most plans come last.
+        chosen = await self._grow(await self._lean(chosen))
+        chosen = await self._grow(await self._merge(chosen))
+        chosen = await self._lean(await self._trim(chosen))
         return await self._explained(chosen)
 
     async def _costs(self, chosen: frozenset[Candidate]) -> dict[str, Estimate]:
@@ -99,9 +101,11 @@ class Search:
         together = chosen | move
         for query in self._touched(move):
             before = (await self.cache.estimate(query, chosen)).cost
+            if await self._could_save(query, before) <= 0:
+                continue
             after = (await self.cache.estimate(query, together)).cost
             saved += self.weights[query] * (before - after)
-            marked |= before - after >= max(_MIN_COST_SAVED, _MIN_QUERY_GAIN * before)
+            marked |= before - after >= max(_MIN_COST_SAVED, min(_MUCH, _MIN_QUERY_GAIN * before))
         penalty = sum(self.penalties.get(candidate, 0.0) for candidate in move - chosen)
         for candidate in move - chosen:
             if not marked:
@@ -110,22 +114,39 @@ class Search:
                 self.reasons[candidate] = f"its upkeep ({penalty:.0f}) outweighs what it saves ({saved:.0f})"
         return saved - penalty if marked and saved > penalty else 0.0
 
+    async def _could_save(self, query: str, cost: float) -> float:
+        """How much cheaper a query could get if every candidate stood, or nothing if that is next to nothing.
+
+        A plan costs no more for having more to choose from: whatever could save nothing need not be asked for.
+        """
+        saved = cost - (await self.cache.estimate(query, self.cache.relevant[query])).cost
+        return saved if saved > _NEGLIGIBLE * cost else 0.0
+
+    async def _could_gain(self, chosen: frozenset[Candidate], new: Candidate) -> float:
+        """What adding one could save at the very best."""
+        return sum(
+            [
+                self.weights[query] * await self._could_save(query, (await self.cache.estimate(query, chosen)).cost)
+                for query in self._touched([new])
+            ]
+        )
+
     def _touched(self, move: Iterable[Candidate]) -> list[str]:
         candidates = set(move)
         return [query for query in self.weights if candidates & self.cache.relevant[query]]
 
     async def _grow(self, chosen: frozenset[Candidate]) -> frozenset[Candidate]:
-        """Add what saves most per byte, until nothing saves anything or nothing fits."""
+        """Add what saves most per byte, until nothing saves anything or nothing fits.
+
+        A gain that was counted before the set grew is counted again before it is believed. What saved nothing
+        alone may do so beside what was just added, for a query that both can serve: it is looked at again.
+        """
         moves = [frozenset([candidate]) for candidate in self.pool if candidate not in chosen]
         moves += [bundle - chosen for bundle in self.bundles if len(bundle - chosen) > 1]
-        order = itertools.count()
-        heap: list[tuple[float, int, int, frozenset[Candidate]]] = []
-        for move in moves:
-            rate = _rate(await self._gain(move, chosen), move)
-            if rate > 0:
-                heapq.heappush(heap, (-rate, next(order), len(chosen), move))
-        while heap:
-            _, _, counted_at, move = heapq.heappop(heap)
+        queue = _Queue()
+        dormant = [move for move in moves if not queue.push(await self._rate(move, chosen), chosen, move)]
+        while (found := queue.pop()) is not None:
+            counted_at, move = found
             move -= chosen
             if not move:
                 continue
@@ -134,12 +155,34 @@ class Search:
                     self.reasons[candidate] = "it does not fit the limits beside what is chosen"
                 continue
             if counted_at != len(chosen):
-                rate = _rate(await self._gain(move, chosen), move)
-                if rate > 0:
-                    heapq.heappush(heap, (-rate, next(order), len(chosen), move))
+                queue.push(await self._rate(move, chosen), chosen, move)
                 continue
             chosen |= move
+            dormant = await self._woken(dormant, move, chosen, queue)
         return chosen
+
+    async def _woken(
+        self,
+        dormant: list[frozenset[Candidate]],
+        added: frozenset[Candidate],
+        chosen: frozenset[Candidate],
+        queue: _Queue,
+    ) -> list[frozenset[Candidate]]:
+        """Queue those that save something now; the rest is returned."""
+        queries = set(self._touched(added))
+        tables = {candidate.table for candidate in added}
+        asleep: list[frozenset[Candidate]] = []
+        for move in dormant:
+            if len(move) > 1 or {c.table for c in move} & tables or not queries & set(self._touched(move)):
+                asleep.append(move)
+            else:
+                queue.push(await self._rate(move, chosen), chosen, move)  # once: plans are dear
+        return asleep
+
+    async def _rate(self, move: frozenset[Candidate], chosen: frozenset[Candidate]) -> float:
+        """What a move saves per byte."""
+        size = sum(candidate.size_bytes for candidate in move - chosen)
+        return await self._gain(move, chosen) / max(size, 8192.0)
 
     async def _trim(self, chosen: frozenset[Candidate]) -> frozenset[Candidate]:
         """Take out what the others have made needless."""
@@ -165,7 +208,7 @@ class Search:
                 if new in chosen or new.table != old.table or old not in chosen:
                     continue
                 trial = chosen - {old} | {new}
-                if not self.limits.allow(trial):
+                if not self.limits.allow(trial) or await self._could_gain(chosen, new) <= best_gain:
                     continue
                 gain = await self._difference(chosen, trial)
                 if gain > best_gain * 1.001 + 1e-9:
@@ -176,22 +219,26 @@ class Search:
         return chosen
 
     async def _merge(self, chosen: frozenset[Candidate]) -> frozenset[Candidate]:
-        """Put one wide index in the place of narrow ones, and of whatever saves least if need be."""
+        """Put one index in the place of those it can stand for, and of whatever saves least if need be."""
         for new in self.pool:
-            held = {old for old in chosen if old.table == new.table and set(old.subjects) <= set(new.subjects)}
-            if new in chosen or not held:
+            if new in chosen or await self._could_gain(chosen, new) <= 0:
                 continue
-            trial = chosen - held | {new}
-            if not self.limits.allow(trial):
-                trial = await self._made_room(trial, new)
-            if self.limits.allow(trial) and await self._difference(chosen, trial) > 0:
-                for old in chosen - trial:
-                    self.reasons[old] = f"{new.definition} saves more in its place"
-                chosen = trial
+            held = {old for old in chosen if old.table == new.table and set(old.subjects) <= set(new.subjects)}
+            for room in dict.fromkeys((frozenset(held), frozenset[Candidate]())):
+                trial = await self._made_room(chosen - room | {new}, new)
+                if not self.limits.allow(trial) or await self._gain(frozenset([new]), trial - {new}) <= 0:
+                    continue
+                if await self._difference(chosen, trial) > 0:
+                    for old in chosen - trial:
+                        self.reasons[old] = f"{new.definition} saves more in its place"
+                    chosen = trial
+                    break
         return chosen
 
     async def _made_room(self, trial: frozenset[Candidate], new: Candidate) -> frozenset[Candidate]:
         """The set without those that save least for their size, until it is within the limits."""
+        if self.limits.allow(trial):
+            return trial
         losses = [
             (await self._difference(trial - {c}, trial) / c.size_bytes, c.definition, c) for c in trial - {new}
         ]
@@ -201,20 +248,43 @@ class Search:
             trial -= {candidate}
         return trial
 
+    async def _lean(self, chosen: frozenset[Candidate]) -> frozenset[Candidate]:
+        """As good a set of fewer and smaller indexes."""
+        return await self._shrink(await self._unite(chosen))
+
+    async def _unite(self, chosen: frozenset[Candidate]) -> frozenset[Candidate]:
+        """Put one index in the place of several where it does as well and is smaller than they are together."""
+        for new in sorted(self.pool, key=lambda c: (c.size_bytes, c.definition)):
+            held = {old for old in chosen if old.table == new.table and set(old.subjects) <= set(new.subjects)}
+            if new in chosen or len(held) < 2 or new.size_bytes >= sum(old.size_bytes for old in held):
+                continue
+            trial = chosen - held | {new}
+            if self.limits.allow(trial) and await self._does_as_well(trial, chosen):
+                for old in held:
+                    self.reasons[old] = f"{new.definition} alone does as well"
+                chosen = trial
+        return chosen
+
     async def _shrink(self, chosen: frozenset[Candidate]) -> frozenset[Candidate]:
-        """Take a smaller index on the same table where it does as well, to a hundredth."""
+        """Take a smaller index on the same table where it does as well."""
         for old in sorted(chosen, key=lambda c: (-c.size_bytes, c.definition)):
             smaller = [c for c in self.pool if c.table == old.table and _slimmer(c, old) and c not in chosen]
-            scale = 0.0
-            for query in self._touched([old]):
-                scale += self.weights[query] * (await self.cache.estimate(query, chosen)).cost
             for new in sorted(smaller, key=lambda c: (c.size_bytes, len(c.subjects), c.definition)):
                 trial = chosen - {old} | {new}
-                if await self._difference(chosen, trial) >= -_SAME * scale:
+                if await self._does_as_well(trial, chosen):
                     self.reasons[old] = "a smaller one on the same table does as well"
                     chosen = trial
                     break
         return chosen
+
+    async def _does_as_well(self, trial: frozenset[Candidate], chosen: frozenset[Candidate]) -> bool:
+        """Whether no query notices the difference between two sets."""
+        for query in self._touched(trial ^ chosen):
+            before = (await self.cache.estimate(query, chosen)).cost
+            after = (await self.cache.estimate(query, trial)).cost
+            if after - before > max(_SAME * before, min(_NEARLY * before, _MIN_COST_SAVED)):
+                return False
+        return True
 
     async def _difference(self, one: frozenset[Candidate], other: frozenset[Candidate]) -> float:
         saved = 0.0
@@ -267,5 +337,24 @@ def _slimmer(one: Candidate, other: Candidate) -> bool:
     return one.size_bytes <= other.size_bytes and (mine < theirs or one.size_bytes < 0.9 * other.size_bytes)
 
 
-def _rate(gain: float, move: frozenset[Candidate]) -> float:
-    return gain / max(sum(candidate.size_bytes for candidate in move), 8192.0)
+@dataclass(slots=True)
+class _Queue:
+    """Moves, the one that saves most per byte first; with how many were chosen when that was counted."""
+
+    _heap: list[tuple[float, int, int, frozenset[Candidate]]] = field(
+        default_factory=list[tuple[float, int, int, frozenset[Candidate]]]
+    )
+    _order: Iterator[int] = field(default_factory=itertools.count)
+
+    def push(self, rate: float, chosen: frozenset[Candidate], move: frozenset[Candidate]) -> bool:
+        """Queue a move; one that saves nothing is not."""
+        if rate > 0:
+            heapq.heappush(self._heap, (-rate, next(self._order), len(chosen), move))
+        return rate > 0
+
+    def pop(self) -> tuple[int, frozenset[Candidate]] | None:
+        """The best move and how many were chosen when it was counted; None if there is none left."""
+        if not self._heap:
+            return None
+        _, _, counted_at, move = heapq.heappop(self._heap)
+        return counted_at, move

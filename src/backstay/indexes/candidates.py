@@ -8,7 +8,7 @@ index can serve several of them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from backstay.errors import InvalidIndex
@@ -23,6 +23,8 @@ _MAX_INCLUDED = 4
 _MAX_WIDTH = 120.0  # bytes of an entry; wider ones fill pages faster than they save reads
 _FEW_VALUES = 50  # a column with at most so many values may have its constants in a predicate
 _RARE = 0.2  # a predicate must leave out at least four rows in five to be worth an index of its own
+_RARE_CONSTANT = 0.1  # and nine in ten if it is about one value of many: other values may be asked for tomorrow
+_MIN_PAGES = 4  # a table that is read in so many pages needs no index
 _BRIN_PAGES = 4096
 _BRIN_CORRELATION = 0.95
 _TEXTS = ("text", "character varying", "character")
@@ -78,7 +80,7 @@ class Harvest:
     def candidates(self, access: Access) -> list[Candidate]:
         """Every candidate for one access, without repetition."""
         facts = self.tables.get(self.root(access))
-        if facts is None:
+        if facts is None or (facts.pages < _MIN_PAGES and not facts.partitioned):
             return []
         found: dict[tuple[object, ...], Candidate] = {}
         for shape in _Shapes(self, access, facts).all():
@@ -128,7 +130,7 @@ class _Shapes:
         for predicate, subject in self._predicates():
             rest = [keys for keys in self._key_lists(without=subject) if keys]
             for keys in rest or [(_key(subject, self.columns.get(subject, True)),)]:
-                yield from self._with_covering(keys, predicate)
+                yield from self._with_covering(keys, predicate, subject)
         yield from self._branches()
         yield from self._patterns()
         yield from self._members()
@@ -137,7 +139,7 @@ class _Shapes:
     def _key_lists(self, without: str | None = None) -> Iterator[tuple[Key, ...]]:
         filters = [subject for subject in self.filters if subject != without]
         joins = [subject for subject in self.joins if subject != without]
-        heads = [filters, [*filters, *joins], [*joins, *filters], joins, *([join] for join in joins)]
+        heads = [filters, [*filters, *joins], [*joins, *filters], joins, *([one] for one in (*joins, *filters))]
         if len(filters) > 1:
             by_selectivity = sorted(
                 filters, key=lambda s: -self.facts.column(s).distinct_of(max(self.facts.rows, 1))
@@ -169,14 +171,22 @@ class _Shapes:
         for extreme in extremes:
             yield (extreme,)
 
-    def _with_covering(self, keys: tuple[Key, ...], predicate: tuple[str, float] | None) -> Iterator[Candidate]:
+    def _with_covering(
+        self, keys: tuple[Key, ...], predicate: tuple[str, float] | None, about: str = ""
+    ) -> Iterator[Candidate]:
         yield from self._make(keys, (), predicate)
         held = {key.column for key in keys if key.column is not None}
-        rest = sorted((self.access.needed & self.facts.columns.keys()) - held)
-        if rest and len(rest) <= _MAX_INCLUDED:
-            width = sum(self.facts.column(name).width for name in (*held, *rest) if name)
-            if width <= _MAX_WIDTH:
-                yield from self._make(keys, tuple(rest), predicate)
+        # The column of a predicate need not be in the index to be answered from it.
+        for spared in (frozenset([about]), frozenset[str]()) if about else (frozenset[str](),):
+            rest = sorted((self.access.needed & self.facts.columns.keys()) - held - spared)
+            if rest and len(rest) <= _MAX_INCLUDED and not self._is_whole_table(held | {*rest}):
+                width = sum(self.facts.column(name).width for name in (*held, *rest) if name)
+                if width <= _MAX_WIDTH:
+                    yield from self._make(keys, tuple(rest), predicate)
+
+    def _is_whole_table(self, columns: Collection[str | None]) -> bool:
+        """Whether an index would hold every column of a table that is more than a pair of keys: a second copy."""
+        return len(self.facts.columns) > 2 and self.facts.columns.keys() <= set(columns)
 
     def _make(
         self,
@@ -210,7 +220,9 @@ class _Shapes:
             "btree": lambda: btree_bytes(
                 self.facts.rows, facts, included, fraction=predicate[1] if predicate else 1
             ),
-            "gin": lambda: gin_bytes(self.facts.rows, facts[0]),
+            "gin": lambda: gin_bytes(
+                self.facts.rows, self.facts.pages, facts[0], trigrams=keys[0].opclass == "gin_trgm_ops"
+            ),
             "brin": lambda: brin_bytes(self.facts.pages, facts),
         }
         yield Candidate(
@@ -258,7 +270,7 @@ class _Shapes:
                 # values: an index for one user's name would serve that user alone.
                 few = fact.known and fact.distinct_of(max(self.facts.rows, 1.0)) <= _FEW_VALUES
                 share = self._share(term, plain_text(term.literal))
-                return (f"{name} = {term.literal}", share) if few else None
+                return (f"{name} = {term.literal}", share) if few and share <= _RARE_CONSTANT else None
             case _:
                 return None
 
@@ -267,7 +279,12 @@ class _Shapes:
         fact = self.facts.column(term.subject)
         if not fact.common:
             return 1.0
-        return fact.common.get(value, max(0.001, 1.0 - fact.null_fraction - sum(fact.common.values())))
+        # A char(n) is padded in the statistics and not in the condition.
+        found = {text.rstrip(): share for text, share in fact.common.items()} if fact.padded else fact.common
+        return found.get(
+            value.rstrip() if fact.padded else value,
+            max(0.001, 1.0 - fact.null_fraction - sum(fact.common.values())),
+        )
 
     # -- other shapes
     # -----------------------------------------------------------------------------------------

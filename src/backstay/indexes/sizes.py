@@ -1,25 +1,35 @@
-"""How big a btree will be, from the table's statistics. Pure.
+"""How big an index will be, from the table's statistics. Pure.
 
 The server's own what-if sizes ignore that a btree stores equal keys once since PostgreSQL 13; measured on
-real indexes they were up to 4.6 times too big. This model knows deduplication and was within a quarter of the
-built size for nearly every index it was tried on.
+real indexes they were up to 4.6 times too big. This model follows how the server packs a page; see
+`benchmarks/indexes` for modelled beside built.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .catalog import Row
+from .conditions import names_in
 
 BLOCK = 8192
-_ITEM = 8 + 4  # index tuple header and line pointer, src/include/access/itup.h
-_POSTING = 6.2  # a heap pointer in a posting list, and its share of the list's own header
-_FILL = 0.9  # btree's default fillfactor for leaf pages
+_HEADER = 8  # of an index tuple, src/include/access/itup.h
+_POINTER = 4  # a line pointer
+_TID = 6  # a heap pointer in a posting list
+_MAX_POSTING = 812  # the longest posting list that a build makes: a tenth of a page, nbtsort.c
+_LEAF = 0.9 * BLOCK  # btree's default fillfactor for leaf pages
+_INNER = 0.7 * BLOCK
 _ALIGN = {"c": 1, "s": 2, "i": 4, "d": 8}
 _BRIN_RANGE = 128  # heap pages a BRIN summary covers
+_TEXTS = ("text", "character varying", "bytea", "json")  # their values differ in width
+_SAME_LENGTH = ("lower", "upper", "btrim", "ltrim", "rtrim", "reverse")
+# Types whose equal values may look different (1.0 and 1.00), so that a btree stores each: their operator
+# classes have no "equalimage" support function.
+_NEVER_EQUAL = ("numeric", "real", "double precision", "interval", "json", "jsonb", "money", "character")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +51,16 @@ class ColumnFacts:
     correlation: float = 0.0
     known: bool = True
     common: Mapping[str, float] = field(default_factory=dict[str, float])
+
+    @property
+    def deduplicates(self) -> bool:
+        """Whether a btree stores equal values of this type once."""
+        return self.type not in _NEVER_EQUAL and not self.type.endswith(("[]", "range"))
+
+    @property
+    def padded(self) -> bool:
+        """Whether blanks at the end of a value mean nothing."""
+        return self.type == "character"
 
     def distinct_of(self, rows: float) -> float:
         """The number of different values among so many rows, at least 1."""
@@ -71,22 +91,35 @@ class TableFacts:
 
     def column(self, name: str) -> ColumnFacts:
         """Facts of a column; for an expression, which has none before the first ANALYZE, a cautious guess."""
-        return self.columns.get(name) or ColumnFacts(
-            name=name, width=12.0, align=4, fixed=False, distinct=-0.9, known=False
-        )
+        found = self.columns.get(name)
+        if found is not None:
+            return found
+        if name.lstrip("(").startswith(tuple(f"{function}(" for function in _SAME_LENGTH)):
+            inner = [self.columns[word] for word in names_in(name) & self.columns.keys()]
+            if len(inner) == 1:
+                return replace(inner[0], name=name, type="text", fixed=False, known=False, common={})
+        return ColumnFacts(name=name, width=12.0, align=4, fixed=False, distinct=-0.9, known=False)
 
 
 def _aligned(offset: float, align: int) -> float:
     return -(-offset // align) * align
 
 
-def tuple_width(columns: Iterable[ColumnFacts]) -> float:
-    """The width of one entry's data, padded as the server pads it."""
+def _data_width(columns: Iterable[ColumnFacts]) -> float:
     offset = 0.0
     for column in columns:
         # A short variable-length value carries a one-byte header and is not aligned.
         offset = _aligned(offset, column.align) + column.width if column.fixed else offset + column.width
-    return _aligned(offset, 8)
+    return offset
+
+
+def tuple_width(columns: Iterable[ColumnFacts]) -> float:
+    """The width of one entry's data, padded to eight bytes; by half of them where widths differ."""
+    listed = list(columns)
+    width = _data_width(listed)
+    if any(column.type.startswith(_TEXTS) for column in listed):
+        return max(8.0, width + 3.5)
+    return _aligned(width, 8)
 
 
 def btree_bytes(
@@ -94,20 +127,80 @@ def btree_bytes(
 ) -> float:
     """The size of a freshly built btree over `fraction` of so many rows."""
     entries = max(0.0, rows * fraction)
-    width = _ITEM + tuple_width([*keys, *include])
-    distinct = 1.0
+    plain = _HEADER + tuple_width([*keys, *include])
+    if include or any(not key.deduplicates for key in keys):
+        leaves = entries * (plain + _POINTER)
+    else:
+        leaves = sum(_group(*group, plain) for group in _groups(entries, keys, fraction))
+    pages = leaves / (_LEAF - plain - _POINTER)  # each page has its upper bound as one entry more
+    inner = pages * (_HEADER + tuple_width(keys) + _POINTER) / _INNER
+    return BLOCK * (1.0 + math.ceil(pages) + (math.ceil(inner) if pages > 1 else 0))
+
+
+def _group(entries: float, values: float, plain: float) -> float:
+    """The bytes of so many entries that share so many values: equal ones become posting lists."""
+    if entries <= 0:
+        return 0.0
+    each = max(1.0, entries / max(values, 1.0))
+    low = math.floor(each)
+    share = each - low
+    lists = entries / each
+    return lists * ((1 - share) * _posting(low, plain) + share * _posting(low + 1, plain))
+
+
+def _posting(count: int, plain: float) -> float:
+    """The bytes of `count` entries with one value, line pointers included."""
+    if count <= 1:
+        return plain + _POINTER
+    most = max(2, int((_MAX_POSTING - plain) // _TID))
+    full, rest = divmod(count, most)
+    size = full * (_aligned(plain + most * _TID, 8) + _POINTER)
+    if rest:
+        size += _POINTER + (plain if rest == 1 else _aligned(plain + rest * _TID, 8))
+    return size
+
+
+def _groups(entries: float, keys: Sequence[ColumnFacts], fraction: float) -> Iterator[tuple[float, float]]:
+    """(entries, different values) for each combination of the frequent values among the keys.
+
+    Columns are taken to be independent: so many entries thrown into so many cells. A column alone has the
+    number of values that the statistics tell, thinned out by a predicate.
+    """
+    shares, cells = [1.0], 1.0
     for key in keys:
-        distinct = min(entries, distinct * key.distinct_of(max(entries, 1.0)))
-    nulls = max((key.null_fraction for key in keys), default=0.0) if len(keys) == 1 else 0.0
-    plain = entries * width
-    if not include and entries and entries * (1 - nulls) / max(distinct, 1.0) > 1.5:
-        plain = distinct * width + entries * _POSTING
-    return max(2.0 * BLOCK, plain / _FILL * 1.005 + BLOCK)
+        if key.common and len(keys) > 1:
+            rest = max(0.0, 1.0 - sum(key.common.values()))
+            shares = [share * part for share in shares for part in (*key.common.values(), rest) if part > 0]
+        else:
+            cells *= key.distinct_of(max(entries / max(fraction, 1e-9), 1.0)) + (key.null_fraction > 0)
+        if len(shares) > 1000:
+            shares = [1.0]
+    nulls = keys[0].null_fraction if len(keys) == 1 else 0.0
+    if nulls:
+        yield entries * nulls, 1.0
+    for share in shares:
+        held = entries * share * (1.0 - nulls)
+        if len(keys) == 1:
+            each = max(1.0, held / max(fraction, 1e-9) / cells)
+            yield held, cells * (1.0 - (1.0 - min(fraction, 1.0)) ** each)
+        else:
+            yield held, cells * -math.expm1(-held / cells)
 
 
-def gin_bytes(rows: float, column: ColumnFacts) -> float:
-    """A rule of thumb for GIN: about a third of the indexed text in keys and compressed posting lists."""
-    return max(2.0 * BLOCK, rows * max(16.0, column.width * 0.6))
+def gin_bytes(rows: float, pages: float, column: ColumnFacts, *, trigrams: bool = False) -> float:
+    """A rule of thumb for GIN: one compressed pointer for each item of each row, and every item once.
+
+    How long a pointer is depends on how many pages lie between two rows with the same item, since only the
+    distance is stored (ginpostinglist.c).
+    """
+    # A text has about one trigram for each of its characters, and few are not in use; a document about one
+    # item for every 14 bytes, and as many different ones as there are different documents.
+    items = column.width + 1.0 if trigrams else max(1.0, column.width / 14.0)
+    different = 5000.0 if trigrams else column.distinct_of(max(rows, 1.0)) * max(1.0, items / 2.0)
+    gap = pages * different / max(rows * items, 1.0)
+    pointer = 1.4 if gap < 0.5 else 2.2 if gap < 8 else 3.0 if gap < 1024 else 4.0
+    total = rows * (1.0 - column.null_fraction) * items * pointer + different * 28.0
+    return max(2.0 * BLOCK, total * 1.1)
 
 
 def brin_bytes(pages: float, keys: Sequence[ColumnFacts]) -> float:

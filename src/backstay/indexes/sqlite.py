@@ -97,7 +97,10 @@ class SqliteIndexPlanner:
                     outcomes = await self._apply(connection, diff, options)
                 except BuildRefused as exc:
                     await connection.execute("rollback")
-                    raise IndexBuildFailed(f"nothing was changed: {exc}") from exc
+                    reason = f"nothing was changed: {exc}"
+                    if options.strict:
+                        raise IndexBuildFailed(reason) from exc
+                    return self._report([_unchanged(comparison, reason) for comparison in diff.comparisons])
                 await connection.execute("commit")
                 return self._report(outcomes)
         return self._report([_outcome(comparison, Action.KEPT) for comparison in diff.comparisons])
@@ -189,6 +192,14 @@ async def _settle(connection: aiosqlite.Connection, comparison: Comparison, opti
     except aiosqlite.Error as exc:
         raise BuildRefused(f"{wanted.effective_name} on {wanted.table}: {exc}") from exc
     return _outcome(comparison, action)
+
+
+def _unchanged(comparison: Comparison, reason: str) -> Outcome:
+    """What a transaction that was rolled back left of one index."""
+    if comparison.satisfied:
+        return _outcome(comparison, Action.KEPT)
+    wanted = comparison.wanted
+    return Outcome(index=wanted.effective_name, table=wanted.table, action=Action.FAILED, reason=reason)
 
 
 def _outcome(comparison: Comparison, action: Action) -> Outcome:

@@ -8,6 +8,7 @@ failure shows its values.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -38,9 +39,9 @@ _AUTHOR = Index("book", ["author", "title desc"])
 class IndexPlannerSuite:
     """What every planner promises. Define `open` in a subclass whose name begins with ``Test``."""
 
+    @abstractmethod
     def open(self) -> AbstractAsyncContextManager[OpenPlanner]:
         """A planner on a database without tables, which nobody else uses while the block lasts."""
-        raise NotImplementedError
 
     def _run(self, check: Callable[[OpenPlanner], Awaitable[None]]) -> None:
         async def opened() -> None:
@@ -114,6 +115,20 @@ class IndexPlannerSuite:
             report = await at.planner.ensure([wanted], options=EnsureOptions(replace=True))
             assert [outcome.action for outcome in report.outcomes] == [Action.REPLACED]
             assert (await at.planner.diff([wanted])).comparisons[0].status is Status.PRESENT
+
+        self._run(check)
+
+    def test_without_strict_a_failure_is_in_the_report(self) -> None:
+        """Nothing is raised; the outcome says what failed and why."""
+
+        async def check(at: OpenPlanner) -> None:
+            await at.execute("create index taken on book (title)")
+            report = await at.planner.ensure(
+                [Index("book", "author", name="taken")], options=EnsureOptions(strict=False)
+            )
+            assert not report.ok
+            (failed,) = report.of(Action.FAILED)
+            assert failed.reason
 
         self._run(check)
 

@@ -182,19 +182,48 @@ def start_postgres(
         # No locale but C: sorting is then the same on every machine, and initdb is quicker.
         initdb = [str(programs / "initdb"), "--no-sync", "-A", "trust", "-U", "postgres", "-E", "UTF8"]
         run_tool([*initdb, "--locale=C", "-D", str(data)], cwd=directory, run_as=run_as)
-        port = free_port()
-        options = _SETTINGS | _preloaded(binary) | dict(settings or {})
-        options |= {"port": str(port), "unix_socket_directories": str(directory)}
-        process = ServerProcess(
-            name=f"{binary} on port {port}",
-            command=[str(programs / "postgres"), "-D", str(data), *_as_arguments(options)],
-            directory=directory,
-            ready=lambda: _is_ready(data, process.pid),
-            run_as=run_as,
-            stop_signal=signal.SIGINT,
-        )
-        with running(process):
-            yield PostgresServer(binary=binary, process=process, port=port)
+        with _serving(binary, directory, data, dict(settings or {})) as server:
+            yield server
+
+
+@contextmanager
+def start_replica(primary: PostgresServer) -> Generator[PostgresServer]:
+    """A standby of a running server, fed by streaming; it is copied and started in a few seconds.
+
+    It answers reads. How far it is behind is for the caller to ask: ``pg_last_wal_replay_lsn()``.
+
+    Raises:
+        ServerFailed: it did not come up; the message ends with its log.
+    """
+    programs = _readable(primary.binary.bin_directory)
+    run_as = unprivileged()
+    with scratch_directory("replica", owner=run_as) as directory:
+        data = directory / "data"
+        copy = [str(programs / "pg_basebackup"), "-h", "127.0.0.1", "-p", str(primary.port), "-U", "postgres"]
+        copy += ["--write-recovery-conf", "--checkpoint=fast", "--no-sync", "-D", str(data)]
+        run_tool(copy, cwd=directory, run_as=run_as)
+        with _serving(primary.binary, directory, data, {}) as server:
+            yield server
+
+
+@contextmanager
+def _serving(
+    binary: PostgresBinary, directory: Path, data: Path, settings: Mapping[str, str]
+) -> Generator[PostgresServer]:
+    programs = _readable(binary.bin_directory)
+    port = free_port()
+    options = _SETTINGS | _preloaded(binary) | dict(settings)
+    options |= {"port": str(port), "unix_socket_directories": str(directory)}
+    process = ServerProcess(
+        name=f"{binary} on port {port}",
+        command=[str(programs / "postgres"), "-D", str(data), *_as_arguments(options)],
+        directory=directory,
+        ready=lambda: _is_ready(data, process.pid),
+        run_as=unprivileged(),
+        stop_signal=signal.SIGINT,
+    )
+    with running(process):
+        yield PostgresServer(binary=binary, process=process, port=port)
 
 
 def _as_arguments(options: Mapping[str, str]) -> list[str]:

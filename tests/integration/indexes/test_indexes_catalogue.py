@@ -9,7 +9,6 @@ from datetime import timedelta
 
 import asyncpg
 import pytest
-from click.testing import CliRunner
 
 from backstay.indexes import Index, Key, PostgresIndexPlanner, Status, Trouble
 
@@ -162,48 +161,3 @@ async def test_unused_waits_for_old_statistics(postgres_url: str) -> None:
         now = {f.index for f in (await planner.health(min_stats_age=timedelta(0))).of(Trouble.UNUSED)}
         assert {"c_xy", "c_z", "part_day"} <= now
         assert not {"child_pkey", "parent_code_key", "c_code", "part_pkey"} & now
-
-
-@pytest.mark.slow
-def test_the_command_line(postgres_url: str, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import anyio
-
-    from backstay.cli.index import index
-
-    (tmp_path / "wanted_indexes.py").write_text(
-        "from backstay.indexes import Index\nwanted = [Index('t', 'a'), Index('t', 'lower(b)')]\n"
-    )
-    (tmp_path / "statements.sql").write_text("select * from t where a = 5;\nselect * from t where b = 'x';\n")
-    monkeypatch.chdir(tmp_path)
-
-    async def check() -> None:
-        async with database(
-            postgres_url, TABLE, "insert into t (a, b) select i, i from generate_series(1, 20000) i"
-        ) as url:
-            env = {"BACKSTAY_DATABASE_URL": url}
-
-            async def run(*args: str) -> tuple[int, str]:
-                result = await anyio.to_thread.run_sync(lambda: CliRunner().invoke(index, args, env=env))
-                return result.exit_code, result.output
-
-            assert (await run("diff", "--from", "wanted_indexes:wanted"))[0] == 1
-            code, output = await run("ensure", "--from", "wanted_indexes:wanted", "--json")
-            assert code == 0
-            assert output.count('"created"') == 2
-            assert (await run("diff", "--from", "wanted_indexes:wanted"))[0] == 0
-            assert (await run("health", "--html", "map.html"))[0] == 0
-            assert "<svg" in (tmp_path / "map.html").read_text()
-            code, output = await run("advise", "--workload", "statements.sql")
-            assert code == 0
-            assert "of before" in output
-            assert (await run("verify", "--workload", "statements.sql", "--baseline", "before.json"))[0] == 0
-            assert (await run("verify", "--workload", "statements.sql", "--baseline", "before.json"))[0] in (
-                0,
-                1,
-            )
-            assert (await run("progress"))[0] == 0
-            code, output = await run("diff", "--from", "no_such_module")
-            assert code == 1
-            assert "no_such_module" in output
-
-    anyio.run(check)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from backstay.errors import WorkloadError
 from backstay.events import Emitter
 from backstay.indexes.advice import (
     AdviceLimits,
+    AppliedPlan,
     Baseline,
     IndexAdvisor,
     IndexPlan,
@@ -25,8 +26,10 @@ from backstay.indexes.advisor import Limits, Search
 from backstay.indexes.candidates import Candidate, Harvest, subjects_of
 from backstay.indexes.catalog import CatalogIndex, read_indexes
 from backstay.indexes.cost import CostCache, CostOracle, RuleOracle, write_penalty
+from backstay.indexes.declared import Index
 from backstay.indexes.foreign import ForeignKey, delete_candidates
 from backstay.indexes.plans import PlanFacts
+from backstay.indexes.protocol import Action, EnsureOptions, EnsureReport
 from backstay.indexes.sizes import TableFacts, read_tables
 from backstay.indexes.statements import statement
 from backstay.indexes.workload import Query, Workload, from_statistics
@@ -34,8 +37,9 @@ from backstay.secret import Secret
 
 from .connect import Connect, Connection, connect_dsn, translated
 from .health import read_foreign_keys
-from .verify import measure, watched
-from .whatif import WhatIf, has_extension
+from .planner import PostgresIndexPlanner
+from .verify import Proof, analyze_expressions, measure
+from .whatif import SEARCH_SAMPLES, WhatIf, has_extension
 
 Table = tuple[str, str]
 
@@ -109,10 +113,7 @@ class PostgresIndexAdvisor:
 
     async def baseline(self, workload: Workload, /, *, run: bool = False, timeout: float = 5.0) -> Baseline:
         """How the workload fares now. See `IndexAdvisor.baseline`."""
-        queries = _named(workload)
-        with translated("measuring a workload"):
-            async with self._connect() as connection, WhatIf(connection, queries).opened(timeout) as what_if:
-                return await measure(what_if, queries, run=run, timeout=timeout)
+        return await self._proof(workload, run=run, timeout=timeout).measure(None)
 
     async def verify(
         self, workload: Workload, before: Baseline, /, *, run: bool = False, timeout: float = 5.0
@@ -120,6 +121,25 @@ class PostgresIndexAdvisor:
         """How it fares compared with a baseline. See `IndexAdvisor.verify`."""
         after = await self.baseline(workload, run=run, timeout=timeout)
         return compare_baselines(before, after)
+
+    async def apply(
+        self,
+        plan: IndexPlan,
+        before: Baseline | None = None,
+        /,
+        *,
+        options: EnsureOptions | None = None,
+        timeout: float = 5.0,
+    ) -> AppliedPlan:
+        """Build a plan and take back what did not keep its promise. See `IndexAdvisor.apply`."""
+        if before is None:
+            before = await self.baseline(plan.workload, run=True, timeout=timeout)
+        planner = PostgresIndexPlanner(self._connect, clock=self._clock, emitter=self._emit)
+        report = await planner.ensure(plan.indexes, options=options)
+        with translated("analyzing"):
+            await analyze_expressions(self._connect, plan.indexes)
+        proof = self._proof(plan.workload, run=True, timeout=timeout)
+        return AppliedPlan(plan=plan, report=report, proof=await proof.of(_new(plan, report), before))
 
     async def watch(
         self,
@@ -130,15 +150,34 @@ class PostgresIndexAdvisor:
         interval: float = 60.0,
         looks: int = 10,
         run: bool = True,
+        timeout: float = 5.0,
     ) -> AsyncGenerator[WatchReport]:
         """Look again and again, and drop what made a query slower. See `IndexAdvisor.watch`."""
+        proof = self._proof(plan.workload, run=run, timeout=timeout)
+        standing = list(plan.indexes)
         for look in range(looks):
             if look:
                 await self._clock.sleep(interval)
-            after = await self.baseline(plan.workload, run=run)
-            verification = compare_baselines(before, after)
-            report = await watched(self._connect, plan, verification, after, clock=self._clock, emit=self._emit)
+            report = await proof.of(standing, before)
+            standing = [index for index in standing if index.effective_name not in report.rolled_back]
             yield report
+
+    def _proof(self, workload: Workload, *, run: bool, timeout: float) -> Proof:
+        queries = _named(workload)
+
+        async def measured(names: Collection[str] | None) -> Baseline:
+            asked = {name: query for name, query in queries.items() if names is None or name in names}
+            with translated("measuring a workload"):
+                async with self._connect() as connection, WhatIf(connection, asked).opened(timeout) as what_if:
+                    return await measure(what_if, asked, run=run, timeout=timeout)
+
+        return Proof(connect=self._connect, measure=measured, clock=self._clock, emit=self._emit)
+
+
+def _new(plan: IndexPlan, report: EnsureReport) -> list[Index]:
+    """Those indexes of a plan that were not there before: no other is ours to drop."""
+    kept = {outcome.index for outcome in report.of(Action.KEPT, Action.FAILED, Action.DEFERRED)}
+    return [index for index in plan.indexes if index.effective_name not in kept]
 
 
 def _named(workload: Workload) -> dict[str, Query]:
@@ -204,7 +243,7 @@ class _Advice:
     async def find(self) -> IndexPlan:
         """Harvest, narrow, search, and put the foreign keys beside."""
         pool = self._harvested()
-        cache = CostCache(oracle=self._oracle(), relevant=self._relevant, limit=self._limits.what_if_limit)
+        cache = CostCache(oracle=self._oracle(), relevant=self._relevant, limit=self._questions())
         bundles = await self._narrowed(cache)
         picked: frozenset[Candidate] = frozenset[Candidate]().union(*bundles)
         used = picked | self._narrower(picked, pool)
@@ -240,6 +279,11 @@ class _Advice:
             workload=self._workload,
         )
 
+    def _questions(self) -> int:
+        """How often a query's cost may be asked: each time it is planned for up to two parameter sets."""
+        sets = max((min(len(query.samples), SEARCH_SAMPLES) for query in self._queries.values()), default=1)
+        return (self._limits.what_if_limit - self._what_if.explains) // max(1, sets)
+
     def _room(self, taken: int) -> int | None:
         return None if self._limits.max_indexes is None else max(0, self._limits.max_indexes - taken)
 
@@ -258,12 +302,13 @@ class _Advice:
         """All candidates; fills in which of them can matter to which query."""
         for plan in self._survey.plans.values():
             self._harvest.note(plan.accesses)
+        refused = {f"{index.schema or 'public'}.{index.table} {index.body_sql()}" for index in self._limits.refused}
         pool: dict[Candidate, Candidate] = {}
         own: dict[str, set[Candidate]] = {}
         for name, plan in self._survey.plans.items():
             for access in plan.accesses:
                 for found in self._harvest.candidates(access):
-                    if self._is_covered(found):
+                    if self._is_covered(found) or found.definition in refused:
                         continue
                     candidate = found
                     if found.by_rule:
@@ -295,22 +340,31 @@ class _Advice:
     async def _narrowed(self, cache: CostCache) -> list[frozenset[Candidate]]:
         """For each query the sets that its plan picks when it may have any of its candidates.
 
-        Asked three times, with less to choose from each time (covering ones out, then partial ones), so that
-        a smaller index than the very best one is known as well.
+        Asked several times, with less to choose from each time (covering ones out, then partial ones, then
+        all but partial ones), so that a smaller index than the very best one is known as well.
         """
         found: list[frozenset[Candidate]] = []
         for name in self._queries:
             candidates = self._relevant[name]
             plain = frozenset(c for c in candidates if not c.index.include)
             full = frozenset(c for c in plain if c.index.where is None)
-            sets = [allowed for allowed in dict.fromkeys((candidates, plain, full)) if allowed]
+            partial = plain - full
+            sets = [allowed for allowed in dict.fromkeys((candidates, plain, full, partial)) if allowed]
             found += [(await cache.estimate(name, allowed)).used for allowed in sets]
             found += [frozenset([c]) for c in candidates if c.by_rule or c.index.method == "brin"]
         return [used for used in found if used]
 
     def _narrower(self, used: frozenset[Candidate], pool: frozenset[Candidate]) -> frozenset[Candidate]:
-        """The leading parts of those that were picked: smaller, and shared by more queries."""
+        """What could stand for those that were picked.
+
+        Their leading parts, which are smaller and shared by more queries, and other orders of their keys that
+        begin with another one's.
+        """
         heads = {(c.table, c.subjects[:size]) for c in used for size in range(1, len(c.subjects))}
+        subjects = {(c.table, c.subjects) for c in used} | heads
+        for table, keys in [*subjects]:
+            shorter = [s for t, s in subjects if t == table and len(s) < len(keys) and set(s) < set(keys)]
+            heads |= {(table, (*s, *(key for key in keys if key not in s))) for s in shorter}
         return frozenset(
             c for c in pool if c.index.where is None and not c.index.include and (c.table, c.subjects) in heads
         )

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import statistics
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import asyncpg
 
 from backstay.clock import Clock
 from backstay.errors import WorkloadError
 from backstay.events import Emitter
-from backstay.indexes.advice import Baseline, IndexPlan, Timing, Verification, WatchReport
+from backstay.indexes.advice import Baseline, Timing, WatchReport, compare_baselines, least_missed, renewed
+from backstay.indexes.declared import Index, quote_identifier
 from backstay.indexes.events import IndexRolledBack
 from backstay.indexes.workload import Query
 
@@ -19,11 +22,12 @@ from .planner import PostgresIndexPlanner
 from .whatif import WhatIf
 
 _RUNS = 3
+_DOUBTS = 3
 _READS = ("select", "with", "values", "table")
 
 
 async def measure(what_if: WhatIf, queries: dict[str, Query], *, run: bool, timeout: float) -> Baseline:
-    """Cost, plan and (with `run`) median time of every query that can be had."""
+    """Cost, plan and (with `run`) time of every query that can be had."""
     costs: list[tuple[str, float]] = []
     seconds: list[tuple[str, float]] = []
     plans: list[tuple[str, frozenset[str]]] = []
@@ -42,20 +46,24 @@ async def measure(what_if: WhatIf, queries: dict[str, Query], *, run: bool, time
 
 
 async def _time(what_if: WhatIf, query: Query, timeout: float) -> float | None:
-    """The median time of a read; None for a statement that writes or has parameters but no samples."""
+    """The time of a read: the shortest of its runs, since what disturbs one makes it longer.
+
+    None for a statement that writes, or has parameters and no samples.
+    """
     if query.sql.split(None, 1)[0].lower() not in _READS or (query.parameters and not query.samples):
         return None
     taken: list[float] = []
-    for sample in (query.samples[:2] or [()]) * _RUNS:
+    for sample in query.samples[:2] or [()]:
         try:
             # With the values as constants of their parameters' types: a sample from elsewhere may hold a text
             # where the driver would insist on a date.
-            taken.append(await _run_once(what_if.connection, await what_if.call(query, sample), timeout))
+            call = await what_if.call(query, sample)
+            taken.append(min([await _run_once(what_if.connection, call, timeout) for _ in range(_RUNS)]))
         except asyncpg.QueryCanceledError:
             return timeout
         except (asyncpg.PostgresError, asyncpg.DataError):
             return None
-    return statistics.median(taken)
+    return statistics.mean(taken)
 
 
 async def _run_once(connection: Connection, sql: str, timeout: float) -> float:
@@ -71,25 +79,56 @@ async def _run_once(connection: Connection, sql: str, timeout: float) -> float:
     return float(plan[0]["Execution Time"] + plan[0]["Planning Time"]) / 1000
 
 
-async def watched(
-    connect: Connect,
-    plan: IndexPlan,
-    verification: Verification,
-    after: Baseline,
-    *,
-    clock: Clock,
-    emit: Emitter,
-) -> WatchReport:
-    """Drop those indexes of the plan that a query which got slower now uses."""
-    used = dict(after.plans)
-    names = {index.effective_name: index.table for index in plan.indexes}
-    guilty: dict[str, Timing] = {}
-    for timing in verification.regressions:
-        for name in used.get(timing.query, frozenset()) & names.keys():
-            guilty[name] = timing
-    if not guilty:
-        return WatchReport(verification=verification)
-    undo = await PostgresIndexPlanner(connect, clock=clock, emitter=emit).drop(guilty)
-    for name, timing in guilty.items():
-        emit(IndexRolledBack(index=name, table=names[name], fingerprint=timing.query, ratio=timing.ratio))
-    return WatchReport(verification=verification, rolled_back=tuple(guilty), undo=undo)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """Checks indexes that were built against what was before them. `measure` runs queries by name."""
+
+    connect: Connect
+    measure: Callable[[Collection[str] | None], Awaitable[Baseline]]
+    clock: Clock
+    emit: Emitter
+
+    async def of(self, indexes: Sequence[Index], before: Baseline) -> WatchReport:
+        """Measure; while a query is slower, drop one of these indexes that it uses and measure it again."""
+        ours = {index.effective_name: index.table for index in indexes}
+        after = await self.measure(None)
+        after = await self._doubted(before, after)
+        rolled_back: list[str] = []
+        undo: list[str] = []
+        while guilty := least_missed(compare_baselines(before, after), dict(after.plans), ours):
+            undo += await self._drop(guilty, ours)
+            rolled_back += guilty
+            touched = {query for query, used in after.plans if used & guilty.keys()}
+            for name in guilty:
+                del ours[name]
+            after = await self._doubted(before, renewed(after, await self.measure(touched)))
+        return WatchReport(
+            verification=compare_baselines(before, after), rolled_back=tuple(rolled_back), undo=tuple(undo)
+        )
+
+    async def _doubted(self, before: Baseline, after: Baseline) -> Baseline:
+        """Measure what looks slower again: a busy moment is not a reason to drop an index."""
+        for _ in range(_DOUBTS):
+            slower = {timing.query for timing in compare_baselines(before, after).regressions}
+            if not slower:
+                break
+            after = renewed(after, await self.measure(slower))
+        return after
+
+    async def _drop(self, guilty: Mapping[str, Timing], tables: Mapping[str, str]) -> tuple[str, ...]:
+        planner = PostgresIndexPlanner(self.connect, clock=self.clock, emitter=self.emit)
+        undo = await planner.drop(guilty)
+        for name, timing in guilty.items():
+            self.emit(IndexRolledBack(index=name, table=tables[name], fingerprint=timing.query, ratio=timing.ratio))
+        return undo
+
+
+async def analyze_expressions(connect: Connect, indexes: Iterable[Index]) -> None:
+    """Let the server look at the tables of new expression indexes: it knows nothing of their values yet."""
+    tables = dict.fromkeys(
+        (index.schema, index.table) for index in indexes if any(key.expression for key in index.keys)
+    )
+    async with connect() as connection:
+        for schema, table in tables:
+            name = quote_identifier(table)
+            await connection.execute(f"analyze {quote_identifier(schema)}.{name}" if schema else f"analyze {name}")

@@ -32,7 +32,7 @@ _SETTINGS = {
     "max_parallel_workers_per_gather": "0",
     "standard_conforming_strings": "on",
 }
-_SEARCH_SAMPLES = 2  # parameter sets asked about while searching; all of them are asked about at the end
+SEARCH_SAMPLES = 2  # parameter sets asked about while searching; all of them are asked about at the end
 
 
 @dataclass(slots=True)
@@ -79,7 +79,7 @@ class WhatIf:
         """The mean cost over some of the query's parameter sets. See `CostOracle.estimate`."""
         await self._install(indexes)
         asked = self.queries[query]
-        plans = [await self._explain(asked, sample) for sample in asked.samples[:_SEARCH_SAMPLES] or [None]]
+        plans = [await self._explain(asked, sample) for sample in asked.samples[:SEARCH_SAMPLES] or [None]]
         used: set[Candidate] = set()
         for plan in plans:
             used |= self._used(plan)

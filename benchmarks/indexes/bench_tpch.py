@@ -1,0 +1,138 @@
+"""Advice for TPC-H: what it promises, what it does when executed, and what inserts pay for it.
+
+    python benchmarks/indexes/bench_tpch.py postgresql://postgres@127.0.0.1:5432/postgres --generator PATH
+
+Needs HypoPG, and the program `tpchgen-cli` (a wheel of that name) in a place of its own. Prints one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import asyncpg
+from timing import side_by_side
+from tpch_queries import INSERT, QUERIES, SCHEMA, TABLES
+
+from backstay.indexes import AdviceLimits, PostgresIndexAdvisor, PostgresIndexPlanner, Query, Workload
+from backstay.indexes.postgres import connect_dsn
+
+NAME = "backstay_bench_tpch"
+BUDGET = 100 * 2**20
+ROUNDS = 3  # what a proof takes back leaves room for other advice
+WORKLOAD = Workload(queries=tuple(Query(sql=sql, name=name) for name, sql in QUERIES.items()))
+
+
+async def create(server: str, url: str, generator: str, scale: float) -> None:
+    admin = await asyncpg.connect(server)
+    await admin.execute(f"drop database if exists {NAME} with (force)")
+    await admin.execute(f"create database {NAME}")
+    await admin.close()
+    connection = await asyncpg.connect(url)
+    await connection.execute("create extension if not exists hypopg")
+    await connection.execute(SCHEMA)
+    with tempfile.TemporaryDirectory() as directory:
+        command = [generator, "csv", "-s", str(scale), "--output-dir", directory]
+        await asyncio.to_thread(subprocess.run, command, check=True)
+        for table in TABLES:
+            with (Path(directory) / f"{table}.csv").open("rb") as source:
+                await connection.copy_to_table(table, source=source, format="csv", header=True)
+    await connection.execute("vacuum analyze")
+    await connection.close()
+
+
+async def insert_ratio(before: str, after: str) -> float:
+    """What inserts cost with the indexes over without, alternating between the two."""
+    taken: dict[str, list[float]] = {before: [], after: []}
+    for url in (before, after) * 5:
+        connection = await asyncpg.connect(url)
+        transaction = connection.transaction()
+        await transaction.start()
+        began = time.perf_counter()
+        await connection.execute(INSERT)
+        taken[url].append(time.perf_counter() - began)
+        await transaction.rollback()
+        await connection.close()
+    return sorted(taken[after])[2] / sorted(taken[before])[2]
+
+
+async def copied(server: str) -> None:
+    admin = await asyncpg.connect(server)
+    await admin.execute(f"drop database if exists {NAME}_copy with (force)")
+    await admin.execute(f"create database {NAME}_copy template {NAME}")
+    await admin.close()
+
+
+async def main(server: str, generator: str, scale: float, *, keep: bool) -> dict[str, object]:
+    base, copy = (f"{server.rpartition('/')[0]}/{NAME}{ending}" for ending in ("", "_copy"))
+    if not keep:
+        await create(server, base, generator, scale)
+    await copied(server)
+    planner, advisor = PostgresIndexPlanner.from_dsn(copy), PostgresIndexAdvisor(connect_dsn(copy))
+    before = await advisor.baseline(WORKLOAD, run=True, timeout=30)
+    rounds, refused, kept = [], (), ()
+    for _ in range(ROUNDS):
+        sizes = {index.name: index.size_bytes for index in await planner.indexes()}
+        left = BUDGET - sum(sizes[index.effective_name] for index in kept)
+        limits = AdviceLimits(budget_bytes=left, what_if_limit=2000, refused=refused)
+        began = time.perf_counter()
+        plan = await advisor.recommend(WORKLOAD, limits=limits)
+        advised = time.perf_counter()
+        applied = await advisor.apply(plan, before, timeout=30)
+        rounds.append(
+            {
+                "advised": [choice.candidate.definition for choice in plan.chosen],
+                "promised": round(plan.cost_after / plan.cost_before, 4),
+                "explains": plan.explains,
+                "seconds": round(advised - began, 2),
+                "build_and_proof_seconds": round(time.perf_counter() - advised, 2),
+                "modelled_mb": round(plan.size_bytes / 2**20, 1),
+                "rolled_back": list(applied.rolled_back),
+            }
+        )
+        kept = (*kept, *applied.kept.indexes)
+        refused = (*refused, *applied.refused)
+        if not applied.refused:
+            break
+    sizes = {index.name: index.size_bytes for index in await planner.indexes()}
+    judged = await side_by_side(base, copy, WORKLOAD)
+    result = {
+        "rounds": rounds,
+        "built_mb": round(sum(sizes[index.effective_name] for index in kept) / 2**20, 1),
+        "estimated": round(
+            sum(timing.cost_after for timing in judged.timings)
+            / sum(timing.cost_before for timing in judged.timings),
+            4,
+        ),
+        "measured": round(
+            sum(timing.seconds_after or 0 for timing in judged.timings)
+            / sum(timing.seconds_before or 0 for timing in judged.timings),
+            4,
+        ),
+        "per_query": {
+            timing.query: (round(timing.cost_after / timing.cost_before, 2), round(timing.ratio, 2))
+            for timing in judged.timings
+        },
+        "slower_than_1.15": [timing.query for timing in judged.regressions],
+        "insert_ratio": round(await insert_ratio(base, copy), 2),
+    }
+    admin = await asyncpg.connect(server)
+    for name in (f"{NAME}_copy", *[NAME] * (not keep)):
+        await admin.execute(f"drop database {name} with (force)")
+    await admin.close()
+    return result
+
+
+if __name__ == "__main__":
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("server")
+    arguments.add_argument("--generator", default="tpchgen-cli")
+    arguments.add_argument("--scale", type=float, default=0.2)
+    arguments.add_argument("--keep", action="store_true", help="use the database of an earlier run, and leave it")
+    asked = arguments.parse_args()
+    print(json.dumps(asyncio.run(main(asked.server, asked.generator, asked.scale, keep=asked.keep)), indent=2))

@@ -1,0 +1,146 @@
+"""57 statements, or small sets of them, with the index that serves them best - or with none, where none pays.
+
+A case may accept several answers, where they are as good as each other.
+"""
+
+# ruff: noqa: E501 - a statement reads best on one line
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SCHEMA = """
+create extension if not exists hypopg;
+create extension if not exists pg_trgm;
+create table teams (id serial primary key, name text not null, region text not null);
+insert into teams (name, region) select 'team ' || i, 'r' || i % 10 from generate_series(1, 2000) i;
+create table users (id serial primary key, team_id int not null references teams, email text not null, name text,
+  status text, at timestamptz, gone timestamptz, tags text[], country text unique);
+insert into users (team_id, email, name, status, at, gone, tags)
+select 1 + i % 2000, 'U' || i || '@x.org', 'name_' || i, case when i % 50 = 0 then 'banned' else 'active' end,
+  timestamptz '2026-01-01' - i * interval '1 minute', case when i % 50 = 1 then now() end,
+  array['t' || i % 5000, 'u' || i % 7000] from generate_series(1, 40000) i;
+create table orders (id serial primary key, user_id int references users, status text, total int, quantity int,
+  at timestamptz, payload jsonb, paid boolean, note text, shipped timestamptz);
+insert into orders (user_id, status, total, quantity, at, payload, paid, note, shipped)
+select 1 + (i::bigint * 7919 % 2000)::int, case when i % 100 = 0 then 'pending' else 'done' end, i * 31 % 10000, i % 7,
+  timestamptz '2026-01-01' - (i::bigint * 48271 % 1000000) * interval '1 second',
+  jsonb_build_object('k', i % 1000, 'ref', 'R' || i), i % 30 <> 0, repeat('lorem ipsum ', 8),
+  case when i % 200 <> 0 then timestamptz '2026-01-01' end
+from generate_series(1, 100000) i;
+create table items (id serial primary key, order_id int not null references orders, sku text not null, price int not null);
+insert into items (order_id, sku, price) select 1 + (i::bigint * 15485863 % 100000)::int, 'sku' || i % 3000, i % 500
+from generate_series(1, 200000) i;
+create table prices (asset int, day date, close numeric, primary key (asset, day));
+insert into prices select a, date '2020-01-01' + d, a * d from generate_series(1, 100) a, generate_series(1, 300) d;
+create table log (id bigserial primary key, at timestamptz not null, level text not null, message text not null, doc tsvector);
+insert into log (at, level, message, doc)
+select timestamptz '2026-01-01' + i * interval '1 second', (array['debug', 'info', 'warn'])[1 + i % 3],
+  'message ' || i || repeat(' x', 50), to_tsvector('simple', 'word' || i % 5000 || ' other' || i % 3000)
+from generate_series(1, 250000) i;
+create table tiny (id serial primary key, code text, label text);
+insert into tiny (code, label) select 'c' || i, 'l' || i from generate_series(1, 50) i;
+create table indexed (id serial primary key, a int, b int, c int);
+insert into indexed (a, b, c) select i % 1000, i % 777, i % 555 from generate_series(1, 50000) i;
+create index indexed_a_b on indexed (a, b);
+create table metrics (host int not null, at timestamptz not null, value int) partition by range (at);
+create table metrics_1 partition of metrics for values from ('2026-01-01') to ('2026-02-01');
+create table metrics_2 partition of metrics for values from ('2026-02-01') to ('2026-03-01');
+insert into metrics select i % 500, timestamptz '2026-01-01' + i * interval '50 seconds', i from generate_series(1, 100000) i;
+create view pending as select * from orders where status = 'pending';
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """What is asked (statements with their calls), and the answers that are right: each a set of indexes."""
+
+    name: str
+    sql: tuple[tuple[str, float], ...]
+    accepted: tuple[frozenset[str], ...]
+    budget: float | None = None
+    most: int | None = None
+
+
+def case(name: str, sql: str | list[tuple[str, float]], *accepted: str, **limits: float) -> Case:
+    """A case; the indexes of one answer are parted by `` + ``, none is the empty text."""
+    asked = ((sql, 1.0),) if isinstance(sql, str) else tuple(sql)
+    answers = tuple(frozenset(part for part in answer.split(" + ") if part) for answer in accepted or ("",))
+    most = limits.get("most")
+    return Case(
+        name=name,
+        sql=asked,
+        accepted=answers,
+        budget=limits.get("budget"),
+        most=None if most is None else int(most),
+    )
+
+
+CASES = [
+    # -- plain columns
+    case("equality", "select * from users where email = 'U5@x.org'", "users btree (email)"),
+    case("equality, parameter", "select * from orders where user_id = $1", "orders btree (user_id)"),
+    case("two equalities", "select * from orders where user_id = 5 and total = 9", "orders btree (total, user_id)", "orders btree (user_id, total)"),
+    case("equality before range", "select * from orders where user_id = 5 and at > '2025-12-31'", "orders btree (user_id, at)"),
+    case("narrow range", "select * from orders where total between 5 and 6", "orders btree (total)"),
+    case("list of values", "select * from orders where total in (1, 2, 3)", "orders btree (total)"),
+    case("either column", "select * from orders where user_id = 5 or total = 9", "orders btree (user_id) + orders btree (total)"),
+    case("is null, rare", "select * from orders where shipped is null", "orders btree (shipped) where (shipped is null)", "orders btree (id) where (shipped is null)"),
+    case("begins with", "select * from users where name like 'name\\_39%'", "users btree (name text_pattern_ops)"),
+    case("greatest of a column", "select max(total) from orders", "orders btree (total)"),
+    case("greatest for a key", "select max(at) from orders where user_id = 5", "orders btree (user_id, at)"),
+    case("a view's column", "select * from pending where total = 5", "orders btree (total) where (status = 'pending'::text)", "orders btree (total)", "orders btree (total, status)"),
+    case("inside a common table expression", "with mine as (select * from orders where user_id = 5) select count(*) from mine", "orders btree (user_id)"),
+    case("a partitioned table", "select * from metrics where host = 7 and at > '2026-02-20'", "metrics btree (host, at)"),
+    # -- order and direction
+    case("filter, then order", "select * from orders where user_id = 5 order by at desc limit 10", "orders btree (user_id, at)"),
+    case("order alone", "select * from orders order by at limit 5", "orders btree (at)"),
+    case("descending, nulls last", "select * from users order by at desc nulls last limit 5", "users btree (at desc nulls last)"),
+    case("mixed directions", "select * from orders order by total, at desc limit 5", "orders btree (total, at desc)"),
+    case("mixed directions after a filter", "select * from orders where quantity = 3 order by total desc, at limit 5", "orders btree (quantity, total desc, at)", "orders btree (total desc, at)"),
+    case("latest of each", "select distinct on (user_id) * from orders where user_id in (3, 4) order by user_id, at desc", "orders btree (user_id, at desc)", "orders btree (user_id)"),
+    # -- expressions
+    case("lower case", "select * from users where lower(email) = 'u5@x.org'", "users btree ((lower(email)))"),
+    case("field of a document", "select * from orders where payload ->> 'ref' = 'R5'", "orders btree ((payload ->> 'ref'::text))"),
+    case("arithmetic", "select * from orders where total * quantity = 54321", "orders btree ((total * quantity))"),
+    case("day of an instant", "select * from orders where (at at time zone 'utc')::date = '2025-12-30'", "orders btree ((((at AT TIME ZONE 'utc'::text))::date))"),
+    case("default for null", "select * from users where coalesce(name, email) = 'name_77'", "users btree ((COALESCE(name, email)))"),
+    case("expression and column", "select * from users where lower(name) = 'name_9' and team_id = 10", "users btree ((lower(name)))", "users btree ((lower(name)), team_id)", "users btree (team_id)", "users btree (team_id, (lower(name)))"),
+    case("order by an expression", "select * from users order by lower(email) limit 10", "users btree ((lower(email)))"),
+    # -- partial
+    case("boolean, rare side", "select * from orders where not paid and total > 9900", "orders btree (total) where (not paid)"),
+    case("rare constant", "select * from orders where status = 'pending' and total between 9000 and 9100", "orders btree (total) where (status = 'pending'::text)", "orders btree (status, total)"),
+    case("queue", "select id from orders where status = 'pending' order by at limit 10", "orders btree (at) where (status = 'pending'::text)", "orders btree (at) include (id) where (status = 'pending'::text)"),
+    case("not null, rare", "select id from users where gone is not null and gone > '2026-01-01'", "users btree (gone)", "users btree (gone) where (gone is not null)", "users btree (gone) include (id)"),
+    case("never a parameter's value", "select * from orders where status = $1 and total = $2", "orders btree (total)", "orders btree (total, status)", "orders btree (status, total)"),
+    # -- covering
+    case("covering a sum", "select sum(total) from orders where user_id between 100 and 200", "orders btree (user_id) include (total)", "orders btree (user_id, total)"),
+    case("covering a count by group", "select quantity, count(*) from orders where total < 300 group by quantity", "orders btree (total) include (quantity)", "orders btree (total, quantity)"),
+    case("covering a join", "select sum(i.price) from items i where i.order_id between 100 and 900", "items btree (order_id) include (price)", "items btree (order_id, price)"),
+    # -- other methods
+    case("document contains", "select * from orders where payload @> '{\"k\": 5}'", "orders gin (payload jsonb_path_ops)"),
+    case("document has a key", "select * from orders where payload ? 'rare'", "orders gin (payload)"),
+    case("array contains", "select * from users where tags @> array['t55']", "users gin (tags)"),
+    case("array overlaps", "select * from users where tags && array['t55', 'u66']", "users gin (tags)"),
+    case("any of an array", "select * from users where 't55' = any (tags)"),
+    case("text contains", "select * from users where name like '%e_39%9'", "users gin (name gin_trgm_ops)"),
+    case("text contains, any case", "select * from users where email ilike '%u3999%'", "users gin (email gin_trgm_ops)"),
+    case("words of a text", "select * from log where doc @@ to_tsquery('simple', 'word77')", "log gin (doc)"),
+    case("wide range of a growing table, in little space", "select level, count(*) from log where at between '2026-01-01 10:00+00' and '2026-01-01 16:00+00' group by level", "log brin (at)", budget=1_000_000),
+    # -- joins
+    case("join by a foreign key", "select o.* from orders o join users u on u.id = o.user_id where u.email = 'U7@x.org'", "users btree (email) + orders btree (user_id)"),
+    case("two joins", "select i.* from items i join orders o on o.id = i.order_id where o.user_id = 5", "items btree (order_id) + orders btree (user_id)", "items btree (order_id) + orders btree (user_id, id)"),
+    case("three joins", "select i.* from items i join orders o on o.id = i.order_id join users u on u.id = o.user_id where u.email = 'U7@x.org'", "items btree (order_id) + orders btree (user_id) + users btree (email)", "items btree (order_id) + orders btree (user_id) include (id) + users btree (email)", "items btree (order_id) + orders btree (user_id, id) + users btree (email)"),
+    case("exists", "select * from orders o where o.total = 77 and exists (select from items i where i.order_id = o.id)", "items btree (order_id) + orders btree (total)"),
+    case("delete of a referenced row", "delete from users where id = 7", "orders btree (user_id)"),
+    # -- several statements
+    case("one for two", [("select * from orders where user_id = 5", 1), ("select * from orders where user_id = 5 and total = 9", 1)], "orders btree (user_id)", "orders btree (user_id, total)"),
+    case("the heavier one, if one is all", [("select * from users where email = 'U5@x.org'", 1), ("select * from users where name = 'name_6'", 100)], "users btree (name)", most=1),
+    case("writes outweigh", [("select * from orders where total = 5 and user_id = 5", 1), ("insert into orders (user_id) values ($1)", 1_000_000)], ""),
+    # -- none
+    case("a small table", "select * from tiny where code = 'c5'"),
+    case("most rows match", "select * from orders where status = 'done'"),
+    case("all rows counted", "select count(*) from users"),
+    case("the primary key", "select * from prices where asset = 5 and day = '2020-05-05'"),
+    case("the head of an index", "select * from indexed where a = 5"),
+]  # fmt: skip

@@ -1,0 +1,86 @@
+"""Each labelled case put to the advisor on a real PostgreSQL with HypoPG."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+import anyio
+import asyncpg
+import pytest
+
+from backstay.indexes import AdviceLimits, PostgresIndexAdvisor, Query, Workload
+
+pytestmark = pytest.mark.postgres
+
+
+def _labelled() -> Any:
+    spec = spec_from_file_location("labelled_cases", Path(__file__).with_name("labelled_cases.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    # Dataclasses look their module up by name.
+    __import__("sys").modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+labelled = _labelled()
+
+
+async def _create(server: str, name: str) -> str:
+    admin = await asyncpg.connect(server)
+    try:
+        available = {row["name"] for row in await admin.fetch("select name from pg_available_extensions")}
+        if "hypopg" not in available:
+            assert "hypopg" not in os.environ.get("BACKSTAY_REQUIRE", ""), "BACKSTAY_REQUIRE names hypopg"
+            pytest.skip("this server does not have hypopg")
+        await admin.execute(f"create database {name}")
+    finally:
+        await admin.close()
+    url = f"{server.rpartition('/')[0]}/{name}"
+    connection = await asyncpg.connect(url)
+    await connection.execute(labelled.SCHEMA)
+    # A sample as large as the tables, and every page known to be visible: the same estimates at every run.
+    await connection.execute("set default_statistics_target = 1000")
+    await connection.execute("vacuum analyze")
+    await connection.close()
+    return url
+
+
+async def _drop(server: str, name: str) -> None:
+    admin = await asyncpg.connect(server)
+    await admin.execute(f"drop database if exists {name} with (force)")
+    await admin.close()
+
+
+@pytest.fixture(scope="module")
+def labelled_url(postgres_url: str) -> Iterator[str]:
+    name = f"labelled_{uuid.uuid4().hex[:12]}"
+    try:
+        yield anyio.run(_create, postgres_url, name)
+    finally:
+        anyio.run(_drop, postgres_url, name)
+
+
+async def _advice(url: str, case: Any) -> frozenset[str]:
+    workload = Workload(queries=tuple(Query(sql=sql, calls=calls) for sql, calls in case.sql))
+    limits = AdviceLimits(budget_bytes=case.budget, max_indexes=case.most)
+    plan = await PostgresIndexAdvisor.from_dsn(url).recommend(workload, limits=limits)
+    assert not plan.skipped
+    return frozenset(
+        f"{index.table} {index.body_sql()}".replace('"', "").replace("using ", "") for index in plan.indexes
+    )
+
+
+def test_there_are_57_cases() -> None:
+    assert len(labelled.CASES) == len({case.name for case in labelled.CASES}) == 57
+
+
+@pytest.mark.parametrize("case", labelled.CASES, ids=lambda case: case.name)
+def test_the_advice_is_the_label(labelled_url: str, case: Any) -> None:
+    assert anyio.run(_advice, labelled_url, case) in case.accepted
