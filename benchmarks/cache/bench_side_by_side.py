@@ -30,7 +30,17 @@ from workloads import SEED, WORKLOADS
 from backstay.testing.redis_server import start_redis
 
 HERE = Path(__file__).parent
-PACKAGES = ("backstay", "redis", "hiredis", "coredis", "valkey-glide", "cashews", "aiocache", "dogpile.cache", "uvloop")
+PACKAGES = (
+    "backstay",
+    "redis",
+    "hiredis",
+    "coredis",
+    "valkey-glide",
+    "cashews",
+    "aiocache",
+    "dogpile.cache",
+    "uvloop",
+)
 PATIENCE = 300.0
 
 
@@ -109,7 +119,13 @@ def main() -> None:
     names = present([name for name in options.contestants.split(",") if name] or list(NAMES))
     repeats, scale = (1, 0.1) if options.quick else (options.repeats, 1.0)
     loops = {"asyncio"} | ({"uvloop"} if find_spec("uvloop") else set())
-    report = {"when": time.strftime("%Y-%m-%d"), "repeats": repeats, "scale": scale, "versions": versions(), "rows": []}
+    report = {
+        "when": time.strftime("%Y-%m-%d"),
+        "repeats": repeats,
+        "scale": scale,
+        "versions": versions(),
+        "rows": [],
+    }
     for key in keys:
         for loop in WORKLOADS[key].loops:
             if loop in loops:

@@ -12,6 +12,7 @@ MOST_SPREAD = 1.15
 PRIMARY = "cpu_us"
 COUNTS = ("cancelled", "wrong", "reconnects")
 OURS = "backstay"
+FONT = 'font-family="sans-serif" font-size="13"'
 
 
 def spread(results: dict) -> float | None:
@@ -61,7 +62,10 @@ def table(row: dict) -> str:
         head = ["| | cancelled in flight | wrong answers | new connections | |", "|---|--:|--:|--:|---|"]
         lines = [_counted(name, results) for name in ordered]
     else:
-        head = ["| | CPU µs/op | × limit | × backstay | op/s | p50 µs | p99 µs | |", "|---|--:|--:|--:|--:|--:|--:|---|"]
+        head = [
+            "| | CPU µs/op | × limit | × backstay | op/s | p50 µs | p99 µs | |",
+            "|---|--:|--:|--:|--:|--:|--:|---|",
+        ]
         lines = [_timed(name, results) for name in ordered]
     loop = "" if row["loop"] == "asyncio" else f", {row['loop']}"
     return "\n".join([f"**{row['title']}{loop}** ({verdict(results)})", "", *head, *lines, ""])
@@ -76,23 +80,26 @@ def bars(row: dict) -> str:
     found = spread(row["results"])
     note = f", A/A {found:.2f}{' VOID' if found > MOST_SPREAD else ''}" if found else ""
     title = escape(f"{row['title']} ({row['loop']}): client CPU, µs per operation{note}")
+    box = f"{left + room + 90} {44 + height * len(ordered)}"
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{title}" '
-        f'viewBox="0 0 {left + room + 90} {44 + height * len(ordered)}" font-family="sans-serif" font-size="13">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{title}" viewBox="0 0 {box}" {FONT}>',
         '<rect width="100%" height="100%" fill="#fff"/>',
         f'<text x="8" y="20" font-weight="bold" fill="#222">{title}</text>',
     ]
     for place, name in enumerate(ordered):
         value, top = results[name][PRIMARY], 36 + place * height
+        width = value / longest * room
         colour = {"backstay": "#0b7285", "limit": "#868e96"}.get(name, "#ced4da")
         parts += [
             f'<text x="{left - 8}" y="{top + 15}" text-anchor="end" fill="#222">{escape(name)}</text>',
-            f'<rect x="{left}" y="{top}" width="{max(1.0, value / longest * room):.1f}" height="18" fill="{colour}"/>',
-            f'<text x="{left + value / longest * room + 6:.1f}" y="{top + 15}" fill="#222">{_number(value)}</text>',
+            f'<rect x="{left}" y="{top}" width="{max(1.0, width):.1f}" height="18" fill="{colour}"/>',
+            f'<text x="{left + width + 6:.1f}" y="{top + 15}" fill="#222">{_number(value)}</text>',
         ]
     if "limit" in results:
         x = left + results["limit"][PRIMARY] / longest * room
-        parts.append(f'<path d="M{x:.1f} 30V{36 + height * len(ordered)}" stroke="#868e96" stroke-dasharray="3 3"/>')
+        parts.append(
+            f'<path d="M{x:.1f} 30V{36 + height * len(ordered)}" stroke="#868e96" stroke-dasharray="3 3"/>'
+        )
     return "\n".join([*parts, "</svg>", ""])
 
 

@@ -1,6 +1,6 @@
 """One contestant, one workload, one process; prints one line of JSON.
 
-    python worker.py CONTESTANT WORKLOAD REDIS_URL OPS LOOP
+python worker.py CONTESTANT WORKLOAD REDIS_URL OPS LOOP
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ async def measure(contestant, workload: Workload, ops: int) -> dict:
     values = values_of(workload)
     await contestant.prefill(values)
     await check(contestant, workload, values)
-    await load(contestant, operation_of(workload, "warm"), max(ops // 5, workload.concurrency), workload.concurrency)
+    await load(
+        contestant, operation_of(workload, "warm"), max(ops // 5, workload.concurrency), workload.concurrency
+    )
     operation = operation_of(workload, "measured")
     ops = max(ops // workload.concurrency, 1) * workload.concurrency
     gc.collect()

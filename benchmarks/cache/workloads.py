@@ -1,4 +1,4 @@
-"""What is asked of each contestant. An operation is one call of the public API, unless a workload says otherwise."""
+"""What is asked of each contestant. An operation is one call of the public API."""
 
 from __future__ import annotations
 

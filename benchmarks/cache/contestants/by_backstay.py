@@ -51,5 +51,3 @@ class Backstay:
 
     async def get_or_compute(self, key: str, compute):
         return await get_cached_or_compute(key, compute, 60, cache=self._cache, codec=self._codec)
-
-

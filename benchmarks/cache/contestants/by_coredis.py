@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 import coredis
+
 from contestants.by_redis import Default
 
 

@@ -18,7 +18,9 @@ class Dogpile:
     @classmethod
     @asynccontextmanager
     async def open(cls, url: str, payload: str):
-        region = make_region().configure("dogpile.cache.redis", arguments={"url": url, "redis_expiration_time": 600})
+        region = make_region().configure(
+            "dogpile.cache.redis", arguments={"url": url, "redis_expiration_time": 600}
+        )
         with ThreadPoolExecutor(16) as threads:
             yield cls(region, threads)
 
