@@ -61,7 +61,8 @@ async def check(contestant, workload: Workload, values: dict) -> None:
 
 async def measure(contestant, workload: Workload, ops: int) -> dict:
     values = values_of(workload)
-    await contestant.prefill(values)
+    items = list(values.items())
+    await asyncio.gather(*[contestant.prefill(dict(items[start::32])) for start in range(32)])
     await check(contestant, workload, values)
     await load(
         contestant, operation_of(workload, "warm"), max(ops // 5, workload.concurrency), workload.concurrency
