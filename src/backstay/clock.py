@@ -13,7 +13,7 @@ import anyio.lowlevel
 
 
 class Clock(Protocol):
-    """Two readings of time and one way to wait.
+    """Readings of time, and one way to wait.
 
     Not promised: that the two readings advance together. The wall clock may jump (NTP, an operator); the
     monotonic one never goes back but has no meaning outside this process.
@@ -21,6 +21,10 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """The instant, aware and in UTC. For what other machines or people read."""
+        ...
+
+    def timestamp(self) -> float:
+        """The same instant as seconds since 1970: for who has no use for a datetime and no time for one."""
         ...
 
     def monotonic(self) -> float:
@@ -35,8 +39,9 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's own clocks."""
 
-    # A C function, not a method around one: it stands on the hot path of every local cache hit.
+    # C functions, not methods around them: they stand on the hot path of every cache hit.
     monotonic = staticmethod(time.monotonic)
+    timestamp = staticmethod(time.time)
 
     def now(self) -> datetime:
         """The instant by the wall clock, in UTC."""
@@ -64,6 +69,10 @@ class ManualClock:
     def now(self) -> datetime:
         """Where the clock stands."""
         return self._start + timedelta(seconds=self._elapsed)
+
+    def timestamp(self) -> float:
+        """Where it stands, as seconds since 1970."""
+        return self._start.timestamp() + self._elapsed
 
     def monotonic(self) -> float:
         """Seconds since the clock was made."""

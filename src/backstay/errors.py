@@ -15,6 +15,7 @@ which knows nothing of backstay still handles it sensibly::
     │   ├── ValueTooLarge (ValueError)         an encoded value exceeds the size limit
     │   ├── SealingRequired                    a sensitive value, and no Encryptor to seal it
     │   ├── CacheUnavailable (ConnectionError) the backend did not answer in time
+    │   │   └── CacheRefused                   it answered, and will not do this one thing now (out of memory, …)
     │   ├── ComputeTimeout (TimeoutError)      the computation exceeded its hard timeout
     │   └── LockError
     │       ├── LockNotAcquired (TimeoutError) the wait for a lock ran out
@@ -101,6 +102,13 @@ class SealingRequired(CacheError):
 
 class CacheUnavailable(CacheError, ConnectionError):
     """The cache's backend could not be reached, or did not answer within its budget."""
+
+
+class CacheRefused(CacheUnavailable):
+    """The backend answered, and refuses this one request now: it is out of memory, or has too much to do.
+
+    Other requests may well be served: nothing is lost but this one.
+    """
 
 
 class ComputeTimeout(CacheError, TimeoutError):

@@ -4,6 +4,9 @@ An anyio task group must be left by the task that entered it. An owner of long-l
 a pytest fixture, or a server's shutdown hook, closes in another task than it opened in. So tasks are started in
 the loop itself and kept by their owner, which cancels and awaits them when it closes. Nothing here is fire and
 forget.
+
+On asyncio these are plain tasks and futures, since anyio's own cost several times as much and stand on the way of
+every cache miss; elsewhere they are anyio's.
 """
 
 from __future__ import annotations
@@ -11,18 +14,67 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 import anyio
+
+
+class Handle(Protocol):
+    """A started task."""
+
+    def cancel(self) -> None:
+        """Cancel it, once it has taken its first step."""
+        ...
+
+
+class Signal:
+    """Set once, waited for by any number of tasks."""
+
+    __slots__ = ("_event", "_futures", "_set")
+
+    def __init__(self) -> None:
+        self._set = False
+        self._futures: list[asyncio.Future[None]] = []
+        self._event: anyio.Event | None = None
+
+    def is_set(self) -> bool:
+        """Whether it was set."""
+        return self._set
+
+    def set(self) -> None:
+        """Wake whoever waits."""
+        if self._set:
+            return
+        self._set = True
+        for future in self._futures:
+            if not future.done():
+                future.set_result(None)
+        self._futures = []
+        if self._event is not None:
+            self._event.set()
+
+    async def wait(self) -> None:
+        """Come back once it is set; at once if it is."""
+        if self._set:
+            return
+        loop = _asyncio_loop()
+        if loop is not None:
+            future: asyncio.Future[None] = loop.create_future()
+            self._futures.append(future)
+            await future
+        else:
+            if self._event is None:
+                self._event = anyio.Event()
+            await self._event.wait()
 
 
 class TaskOwner:
     """Starts tasks, and ends them all on `aclose`. Works on asyncio and trio; belongs to one running loop."""
 
     def __init__(self) -> None:
-        self._scopes: set[anyio.CancelScope] = set()
         # asyncio's loop only holds weak references to tasks; the owner holds the strong one.
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._idle = anyio.Event()
+        self._running: set[Handle] = set()
+        self._idle = Signal()
         self._closed = False
 
     @property
@@ -30,48 +82,80 @@ class TaskOwner:
         """Whether `aclose` was called: nothing new starts from then on."""
         return self._closed
 
-    def start(self, run: Callable[[], Awaitable[None]], name: str) -> anyio.CancelScope:
-        """Run in a task, in a copy of the caller's context. The scope returned cancels it.
+    def start(self, run: Callable[[], Awaitable[None]], name: str) -> Handle:
+        """Run in a task, in a copy of the caller's context.
 
-        `run` must handle its own errors: there is nobody to raise them to.
+        `run` must handle its own errors: there is nobody to raise them to. It takes its first step even if it is
+        cancelled at once, so that its ``finally`` is reached.
         """
         if self._closed:
             raise RuntimeError(f"cannot start {name}: its owner is closed")
-        scope = anyio.CancelScope()
-        self._scopes.add(scope)
-        if _on_asyncio():
-            task = asyncio.get_running_loop().create_task(self._owned(run, scope), name=name)
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        loop = _asyncio_loop()
+        handle: Handle
+        if loop is not None:
+            handle = _OnAsyncio(loop, run, name, self._ended)
         else:
-            _start_on_trio(lambda: self._owned(run, scope), name)
-        return scope
+            handle = scope = anyio.CancelScope()
+            _start_on_trio(lambda: self._within(scope, run), name)
+        self._running.add(handle)
+        return handle
 
     async def aclose(self) -> None:
         """Cancel everything that runs and wait until it has ended. Safe from any task, and twice."""
         self._closed = True
-        for scope in list(self._scopes):
-            scope.cancel()
-        while self._scopes:
-            self._idle = anyio.Event()
+        for handle in list(self._running):
+            handle.cancel()
+        while self._running:
+            self._idle = Signal()
             await self._idle.wait()
 
-    async def _owned(self, run: Callable[[], Awaitable[None]], scope: anyio.CancelScope) -> None:
+    async def _within(self, scope: anyio.CancelScope, run: Callable[[], Awaitable[None]]) -> None:
         try:
             with scope:
                 await run()
         finally:
-            self._scopes.discard(scope)
-            if not self._scopes:
-                self._idle.set()
+            self._ended(scope)
+
+    def _ended(self, handle: Handle) -> None:
+        self._running.discard(handle)
+        if not self._running:
+            self._idle.set()
 
 
-def _on_asyncio() -> bool:
+class _OnAsyncio:
+    __slots__ = ("_ended", "_loop", "_task", "begun")
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        run: Callable[[], Awaitable[None]],
+        name: str,
+        ended: Callable[[Handle], None],
+    ) -> None:
+        self.begun = False
+        self._loop = loop
+        self._ended = ended
+        self._task = loop.create_task(self._run(run), name=name)
+
+    async def _run(self, run: Callable[[], Awaitable[None]]) -> None:
+        self.begun = True
+        try:
+            await run()
+        finally:
+            self._ended(self)
+
+    def cancel(self) -> None:
+        if self.begun:
+            self._task.cancel()
+        else:  # asyncio would not even begin it; by the next turn it has begun
+            self._loop.call_soon(self._task.cancel)
+
+
+def _asyncio_loop() -> asyncio.AbstractEventLoop | None:
     try:
-        asyncio.get_running_loop()
+        return asyncio.get_running_loop()
     except RuntimeError:
-        return False
-    return True
+        return None
 
 
 def _start_on_trio(run: Callable[[], Awaitable[None]], name: str) -> None:

@@ -10,27 +10,34 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import Any, Final, Self, TypeVar, overload
+from typing import Any, Final, Self, TypeVar, Unpack, overload
+
+import anyio
 
 from backstay.clock import Clock, SystemClock
-from backstay.errors import InvalidKey, NotConfiguredError
+from backstay.errors import CacheUnavailable, ComputeTimeout, InvalidKey, NotConfiguredError
 from backstay.events import Emitter, Listener
 from backstay.tasks import TaskOwner
 
 from . import scopes
+from .advice import Advice, advise
 from .codecs import Codec, codec_for
+from .computation import visible
+from .envelope import Envelope
 from .events import Invalidated
 from .far import AWAY, FarTier, Patience
 from .filler import Filler
 from .flights import Flight
-from .freshness import Age, Defaults, Lifetime, Ttl, seconds
+from .freshness import Age, Defaults, Lifetime, Ttl, age, seconds
 from .globs import matcher
 from .keys import check_key, stored_name
+from .local import MOST_USES, LocalEntry
 from .locks import Lease, Locks
-from .protocol import CacheBackend, LockBackend
-from .request import Compute, Label, Request, check_tags
+from .near import Local
+from .protocol import CacheBackend, LockBackend, Trust
+from .request import Compute, Label, Options, Plan, Request, check_tags, plan_for
 from .results import MISSING, Entry, Invalidation, Missing
-from .shelf import Shelf
+from .shelf import Shelf, head
 from .stats import CacheStats, Tally
 from .together import ComputeMany, Together
 from .transcode import Decoded, Transcoder
@@ -41,6 +48,8 @@ D = TypeVar("D")
 
 
 _MOST_KEYS: Final = 1000
+_MOST_PLANS: Final = 1000
+_LOCAL: Final = Local()
 
 
 class Cache:
@@ -58,6 +67,7 @@ class Cache:
         defaults: Defaults | None = None,
         transcoder: Transcoder | None = None,
         patience: Patience | None = None,
+        local: Local | None = _LOCAL,
         listeners: Iterable[Listener] = (),
         clock: Clock | None = None,
     ) -> None:
@@ -69,6 +79,7 @@ class Cache:
             defaults: ttl, grace and the like for calls that do not say.
             transcoder: compression, sealing and size limits.
             patience: how long to bear with a failing backend.
+            local: what this process keeps in front of a backend that hears of changes; None keeps nothing.
             listeners: told of what happens; see `backstay.cache.events`.
             clock: where time comes from.
         """
@@ -77,7 +88,12 @@ class Cache:
         self._emit = Emitter(listeners)
         self._owner = TaskOwner()
         self._tally = Tally()
-        self._far = FarTier(backend, self._clock, self._emit, patience or Patience())
+        self._far = FarTier(backend, self._clock, self._emit, patience or Patience(), local)
+        self._near = self._far.near
+        self._kept: dict[str, LocalEntry] = {} if self._near is None else self._near.entries
+        self._trust = Trust(0.0) if self._near is None else self._near.trust
+        self._log = self._far.log
+        self._plans: dict[Any, Plan[Any]] = {}
         self._shelf = Shelf(self._far, transcoder or Transcoder(), self._tally, self._clock, self._emit)
         self._filler = Filler(self._shelf, self._owner, self._clock, self._emit)
         self._locks = Locks(locks, self._owner, self._clock, self._emit) if locks is not None else None
@@ -90,25 +106,13 @@ class Cache:
 
     async def aclose(self) -> None:
         """End background work and wait for it. Calls made later compute and store nothing."""
+        self._far.close()
+        if self._locks is not None:
+            self._locks.close()
         await self._owner.aclose()
 
     async def get_or_compute(
-        self,
-        key: str,
-        compute_func: Compute[T],
-        ttl: Ttl | None = None,
-        *,
-        codec: Codec[T] | type[T] | None = None,
-        tags: Sequence[str] = (),
-        grace: Ttl | None = None,
-        swr: Ttl | None = None,
-        early: float | None = None,
-        jitter: float | None = None,
-        negative_ttl: Ttl | None = None,
-        cache_if: Callable[[T], bool] | None = None,
-        lease: Ttl | None = None,
-        refresh: bool = False,
-        sensitive: bool = False,
+        self, key: str, compute_func: Compute[T], ttl: Ttl | None = None, **options: Unpack[Options[T]]
     ) -> T:
         """The cached value, or what `compute_func` returns, which is then cached.
 
@@ -120,45 +124,74 @@ class Cache:
             key: from `cache_key`, or any text.
             compute_func: an async function without arguments, or a quick sync one.
             ttl: fresh for this long; the cache's default if not given.
-            codec: a codec, or the type to decode into.
-            tags: names for `invalidate_tags`. Give the same ones at every call for a key.
-            grace: after the ttl, serve the old value for this long if computing anew *fails*.
-            swr: after the ttl, serve the old value for this long at once and compute anew behind it.
-            early: how eagerly to renew ahead of expiry (XFetch's β); 0 turns it off.
-            jitter: share of the ttl by which expiries are spread, 0 to 1.
-            negative_ttl: the ttl of a None; 0 does not cache None.
-            cache_if: store only values for which this is true.
-            lease: how long other processes wait for a computation whose process died.
-            refresh: compute even if a fresh value is there.
-            sensitive: never store it unsealed.
+            **options: see `Options`.
 
         Raises:
             InvalidKey: the key or a tag breaks the rules.
             ConfigError: a duration makes no sense.
+            ComputeTimeout: the hard timeout passed.
         """
-        request = Request(
-            key=check_key(key),
-            compute=compute_func,
-            label=Label(codec_for(codec), check_tags(tags) if tags else (), sensitive),
-            lifetime=self._defaults.lifetime(ttl, grace=grace, swr=swr, early=early, jitter=jitter),
-            lease=self._defaults.lease if lease is None else seconds(lease, "lease"),
-            negative_ttl=None if negative_ttl is None else seconds(negative_ttl, "negative_ttl", zero=True),
-            cache_if=cache_if,
-        )
-        found, seen = await self._shelf.find(key, request.label.codec)
+        kept = self._kept.get(key)
+        if kept is not None and not options:
+            # The way of most hits, spelt out: nothing is awaited, and nothing called but the clock.
+            now = self._clock.monotonic()
+            if now < kept.until and now < self._trust.until and kept.checked == self._log.epoch and kept.plain:
+                if kept.uses < MOST_USES:
+                    kept.uses += 1
+                kept.counts.hits += 1
+                return kept.value  # type: ignore[no-any-return]
+        plan = self._plan(ttl, options)
+        near = self._near if plan.local else None
+        if kept is not None and near is not None and not plan.refresh:
+            value = near.serve(key, kept, plan.label.codec)
+            if value is not MISSING:
+                return value  # type: ignore[no-any-return]
+        ticket = near.ticket() if near is not None else 0
+        try:
+            raw = await (self._far.look(stored_name(check_key(key))) or self._shelf.fetch(key))
+        except CacheUnavailable:
+            raw = await self._shelf.fetch(key)  # the slow way finds out what is wrong, and tells
+        now = self._clock.timestamp() * 1000.0
+        found = None if raw is None else self._shelf.judge(key, raw, plan.label.codec, now)
+        if (
+            found is None
+            or plan.refresh
+            or now + found.envelope.cost * plan.widest_draw >= found.envelope.fresh_until
+        ):
+            return await self._settle(Request(key, compute_func, plan, found), found, head(raw), now)
         counts = self._tally.of(key)
-        if found is not None and not refresh:
-            standing = self._standing(found, request.lifetime)
+        counts.hits += 1
+        if near is not None:
+            near.keep(found, plan.label.codec, counts, ticket, now)
+        return found.value
+
+    async def _settle(self, request: Request[T], found: Decoded[T] | None, seen: bytes, now: float) -> T:
+        """What was found is nothing, or not surely fresh, or not wanted."""
+        counts = self._tally.of(request.key)
+        if found is not None and not request.plan.refresh:
+            standing = self._standing(found.envelope, request.plan.lifetime, now)
             if standing is not Age.DEAD:
-                if standing is Age.STALE:
-                    counts.stale += 1
-                else:
-                    counts.hits += 1
+                counts.stale += standing is Age.STALE
+                counts.hits += standing is not Age.STALE
                 if standing is not Age.FRESH:
                     self._filler.renew(request, seen)
                 return found.value
         counts.misses += 1
         return await self._obtain(request, found, seen)
+
+    def _plan(self, ttl: Ttl | None, options: Options[T]) -> Plan[T]:
+        """The plan for these options: made once, then looked up."""
+        try:
+            asked: Any = (ttl, *options.items()) if options else ttl
+            plan = self._plans.get(asked)
+        except TypeError:  # a list of tags, or the like: made anew each time
+            return plan_for(ttl, options, self._defaults)
+        if plan is None:
+            plan = plan_for(ttl, options, self._defaults)
+            if len(self._plans) >= _MOST_PLANS:
+                self._plans.clear()
+            self._plans[asked] = plan
+        return plan
 
     @overload
     async def get(self, key: str) -> Any: ...
@@ -174,17 +207,17 @@ class Cache:
 
     async def get(self, key: str, default: Any = MISSING, *, codec: Codec[Any] | type[Any] | None = None) -> Any:
         """The cached value if it is fresh; else `default`, which is `MISSING` unless given."""
-        found, _ = await self._shelf.find(check_key(key), codec_for(codec))
-        return self._value_or(key, found, default)
+        found = await self.get_many([key], codec=codec)
+        return found.get(key, default)
 
     async def get_entry(self, key: str, *, codec: Codec[T] | type[T] | None = None) -> Entry[T] | None:
         """The cached value with its age and tags, even if stale but within grace. Counts as no look-up."""
-        found, _ = await self._shelf.find(check_key(key), codec_for(codec))
+        (found,), _ = await self._shelf.find_many([check_key(key)], codec_for(codec))
         if found is None:
             return None
         envelope = found.envelope
         left = (envelope.fresh_until - self._shelf.now_ms()) / 1000.0
-        return Entry(found.value, left > 0, left, envelope.tags, envelope.cost / 1_000_000)
+        return Entry(found.value, left > 0, left, visible(envelope.tags), envelope.cost / 1_000_000)
 
     async def exists(self, key: str) -> bool:
         """Whether a fresh value is cached, whatever its codec. Counts as no look-up."""
@@ -232,12 +265,37 @@ class Cache:
         }
         return await self._replace(raws, lifetime.ttl)
 
-    async def get_many(self, keys: Sequence[str], *, codec: Codec[T] | type[T] | None = None) -> dict[str, T]:
-        """The fresh values of those keys that have one, in one look. At most 1,000 keys."""
-        found, _ = await self._shelf.find_many([check_key(key) for key in _few(keys)], codec_for(codec))
-        pairs = zip(keys, found, strict=True)
-        values = {key: self._value_or(key, entry, MISSING) for key, entry in pairs}
-        return {key: value for key, value in values.items() if value is not MISSING}
+    async def get_many(
+        self, keys: Sequence[str], *, codec: Codec[T] | type[T] | None = None, local: bool = True
+    ) -> dict[str, T]:
+        """The fresh values of those keys that have one, in one look. At most 1,000 keys.
+
+        `local=False` asks the backend for all of them, whatever this process remembers.
+        """
+        reader = codec_for(codec)
+        near = self._near if local else None
+        values: dict[str, T] = {}
+        if near is not None and self._kept:
+            for key in _few(keys):
+                value = near.get(key, reader)
+                if value is not MISSING:
+                    values[key] = value
+        wanted = [check_key(key) for key in _few(keys) if key not in values]
+        if not wanted:
+            return values
+        ticket = near.ticket() if near is not None else 0
+        found, _ = await self._shelf.find_many(wanted, reader)
+        now = self._shelf.now_ms()
+        for key, each in zip(wanted, found, strict=True):
+            counts = self._tally.of(key)
+            if each is None or now >= each.envelope.fresh_until:
+                counts.misses += 1
+                continue
+            counts.hits += 1
+            values[key] = each.value
+            if near is not None:
+                near.keep(each, reader, counts, ticket, now)
+        return values
 
     async def get_many_or_compute(
         self,
@@ -260,19 +318,12 @@ class Cache:
         missing = {key: head for key, head in zip(wanted, seen, strict=True) if values[key] is MISSING}
         together = Together(compute_many, len(missing))
         lifetime = self._defaults.lifetime(ttl, early=0.0)
-        requests = [
-            Request(
-                key=key,
-                compute=partial(together.value, key),
-                label=label,
-                lifetime=lifetime,
-                lease=self._defaults.lease,
-                negative_ttl=None,
-                cache_if=_is_there,
-            )
-            for key in missing
-        ]
-        values |= await self._filler.obtain_many(requests, missing, together.answered)
+        plan: Plan[Any] = Plan(label=label, lifetime=lifetime, lease=self._defaults.lease, cache_if=_is_there)
+        requests = [Request(key, partial(together.value, key), plan) for key in missing]
+        try:
+            values |= await self._filler.obtain_many(requests, missing, together.answered)
+        finally:
+            together.no_more()  # also when cancelled: others may be aboard
         return {key: value for key, value in values.items() if value is not MISSING}
 
     async def touch(self, key: str, ttl: Ttl | None = None) -> bool:
@@ -331,29 +382,38 @@ class Cache:
         waiting = None if wait is None else seconds(wait, "wait", zero=True)
         return self._locks.hold(name, lease=seconds(lease, "lease"), wait=waiting)
 
+    def advise(self, ttl: Ttl | None = None, **options: Unpack[Options[Any]]) -> tuple[Advice, ...]:
+        """Known mistakes in the options of a call; nothing is computed. Raises as `get_or_compute` would."""
+        return advise(self._plan(ttl, options), seals=self._shelf.seals)
+
     def stats(self) -> CacheStats:
         """What happened in each namespace, in this process and since this cache was made."""
         return self._tally.snapshot(available=self._far.available, queued=self._far.owed)
 
-    def _standing(self, found: Decoded[Any], lifetime: Lifetime) -> Age:
+    def _standing(self, envelope: Envelope, lifetime: Lifetime, now: float) -> Age:
         """What this caller may do with the entry: its own swr decides whether stale is good enough."""
-        standing = self._shelf.age_of(found.envelope, lifetime.beta)
+        standing = age(now, envelope.fresh_until, envelope.dead_after, cost=envelope.cost, beta=lifetime.beta)
         if standing is Age.STALE:
-            past = (self._shelf.now_ms() - found.envelope.fresh_until) / 1000.0
-            return Age.STALE if past < lifetime.swr else Age.DEAD
+            return Age.STALE if (now - envelope.fresh_until) / 1000.0 < lifetime.swr else Age.DEAD
         return standing
 
     async def _obtain(self, request: Request[T], found: Decoded[T] | None, seen: bytes) -> T:
+        """Compute, or wait for who does; the old value stands in where the caller allows it."""
+        plan = request.plan
+        old = found if plan.lifetime.grace > 0 else None
+        limit = plan.hard_timeout if old is None or plan.soft_timeout is None else plan.soft_timeout
         try:
-            return await self._filler.obtain(request, seen)
+            if limit is None:
+                return await self._filler.obtain(request, seen)
+            with anyio.move_on_after(limit):
+                return await self._filler.obtain(request, seen)
+            raise ComputeTimeout(f"computing {request.key!r} took longer than {limit} s; it goes on")
         except Exception as exc:  # whatever the computation raised: a stale value may stand in for it
-            usable = (
-                found is not None and request.lifetime.grace > 0 and not self._shelf.invalidated(found.envelope)
-            )
-            if found is not None and usable and self._shelf.age_of(found.envelope) is not Age.DEAD:
+            usable = old is not None and not self._shelf.invalidated(old.envelope)
+            if old is not None and usable and self._shelf.age_of(old.envelope) is not Age.DEAD:
                 self._tally.of(request.key).stale += 1
                 self._filler.failed(request, exc, served_stale=True)
-                return found.value
+                return old.value
             self._filler.failed(request, exc, served_stale=False)
             raise
 

@@ -5,19 +5,18 @@ Outside any open Backstay they act on an embedded default: one `MemoryCache` per
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Coroutine
 from functools import cache as once
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar, Unpack
 
 from anyio.lowlevel import RunVar
 
 from backstay.ambient import Ambient
 
 from .cache import Cache
-from .codecs import Codec
 from .freshness import Ttl
 from .memory import MemoryCache
-from .request import Compute
+from .request import Compute, Options
 from .results import Invalidation
 
 T = TypeVar("T")
@@ -44,45 +43,26 @@ def _embedded() -> Cache:
 current_cache: Final[Ambient[Cache]] = Ambient("caches", default=_embedded)
 """The open caches; the container enters its own here."""
 
+_in_context = current_cache.variable.get
 
-async def get_cached_or_compute(
+
+def get_cached_or_compute(
     key: str,
     compute_func: Compute[T],
     ttl: Ttl | None = None,
     *,
     cache: Cache | None = None,
-    codec: Codec[T] | type[T] | None = None,
-    tags: Sequence[str] = (),
-    grace: Ttl | None = None,
-    swr: Ttl | None = None,
-    early: float | None = None,
-    jitter: float | None = None,
-    negative_ttl: Ttl | None = None,
-    cache_if: Callable[[T], bool] | None = None,
-    lease: Ttl | None = None,
-    refresh: bool = False,
-    sensitive: bool = False,
-) -> T:
-    """The cached value of a key, or what `compute_func` returns, which is then cached.
+    **options: Unpack[Options[T]],
+) -> Coroutine[Any, Any, T]:
+    """The cached value of a key, or what `compute_func` returns, which is then cached. To be awaited.
 
     Acts on `cache`, or on the innermost open one. Everything else is `Cache.get_or_compute`'s.
     """
-    return await (cache or current_cache.get()).get_or_compute(
-        key,
-        compute_func,
-        ttl,
-        codec=codec,
-        tags=tags,
-        grace=grace,
-        swr=swr,
-        early=early,
-        jitter=jitter,
-        negative_ttl=negative_ttl,
-        cache_if=cache_if,
-        lease=lease,
-        refresh=refresh,
-        sensitive=sensitive,
-    )
+    # No coroutine of its own around the cache's: a hit would pay for it.
+    chosen = cache or _in_context(None) or current_cache.get()
+    if not options:
+        return chosen.get_or_compute(key, compute_func, ttl)
+    return chosen.get_or_compute(key, compute_func, ttl, **options)
 
 
 async def invalidate(*keys: str, cache: Cache | None = None) -> Invalidation:

@@ -10,23 +10,28 @@ milliseconds since 1970, the cost of the computation is in microseconds. Each ta
 
 A reader that has any doubt (too short, foreign magic, another version, another key, a wrong checksum) gets a
 reason and no value: a reply delivered to the wrong caller, a swapped value and a flipped bit are all caught
-here. The checksum stops accidents and not attackers; values that are sealed are authenticated as well.
+here. The checksum stops accidents and not attackers; values that are sealed are authenticated as well, and all of
+the envelope with them.
 """
 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from enum import Enum, IntFlag
-from typing import Final
+from typing import Final, NamedTuple
 from zlib import crc32
 
 _FIXED: Final = struct.Struct("<2sBBBHHQQQI")
+_WHOLE: Final = struct.Struct("<I3sBBHHQQQI")
 _CRC: Final = struct.Struct("<I")
 _START: Final = _CRC.size + _FIXED.size
 _MAGIC: Final = b"bs"
 _VERSION: Final = 1
+_MARK: Final = _MAGIC + bytes([_VERSION])
+_COPY_BELOW: Final = 2048
 _TAG_LENGTH: Final = struct.Struct("<H")
+
+_new: Final = tuple.__new__
 
 HEAD_BYTES: Final = 32
 """How much of an envelope a reader hands back as "I have seen this and it will not do"."""
@@ -57,13 +62,13 @@ class Doubt(Enum):
     UNSEALABLE = "unsealable"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
-    """One stored entry, its payload still encoded."""
+class Envelope(NamedTuple):
+    """One stored entry, its payload still encoded. A tuple: one is made for every value that is read."""
 
     key: str
     codec: int
-    flags: Flag
+    flags: int
+    """A sum of `Flag`s."""
     epoch: int
     """The newest invalidation known when the computation began, in microseconds."""
     fresh_until: int
@@ -78,27 +83,7 @@ class Envelope:
 
 def pack(entry: Envelope) -> bytes:
     """The bytes to store."""
-    key = entry.key.encode("utf-8", "surrogatepass")
-    tags = _pack_tags(entry.tags)
-    body = b"".join(
-        (
-            _FIXED.pack(
-                _MAGIC,
-                _VERSION,
-                entry.codec,
-                entry.flags,
-                len(key),
-                len(tags),
-                entry.epoch,
-                entry.fresh_until,
-                entry.dead_after,
-                min(entry.cost, 0xFFFFFFFF),
-            ),
-            key,
-            tags,
-            entry.payload,
-        )
-    )
+    body = associated_data(entry) + entry.payload
     return _CRC.pack(crc32(body)) + body
 
 
@@ -106,37 +91,47 @@ def unpack(raw: bytes, key: str) -> Envelope | Doubt:
     """What was stored under `key`, or why the bytes are not that."""
     if len(raw) < _START:
         return Doubt.SHORT
-    magic, version, codec, flags, key_length, tags_length, epoch, fresh, dead, cost = _FIXED.unpack_from(raw, 4)
-    if magic != _MAGIC:
-        return Doubt.FOREIGN
-    if version != _VERSION:
-        return Doubt.VERSION
-    if crc32(memoryview(raw)[_CRC.size :]) != _CRC.unpack_from(raw)[0]:
+    crc, mark, codec, flags, key_length, tags_length, epoch, fresh, dead, cost = _WHOLE.unpack_from(raw)
+    if mark != _MARK:
+        return Doubt.VERSION if mark.startswith(_MAGIC) else Doubt.FOREIGN
+    # Below a few KiB a slice is cheaper than a view; above, the copy is what costs.
+    if crc32(raw[_CRC.size :] if len(raw) < _COPY_BELOW else memoryview(raw)[_CRC.size :]) != crc:
         return Doubt.CHECKSUM
     tags_start = _START + key_length
-    payload_start = tags_start + tags_length
-    if raw[_START:tags_start] != key.encode("utf-8", "surrogatepass"):
+    if raw[_START:tags_start] != (key.encode() if key.isascii() else key.encode("utf-8", "surrogatepass")):
         return Doubt.OTHER_KEY
-    try:
-        tags = _unpack_tags(raw[tags_start:payload_start])
-    except (struct.error, UnicodeDecodeError):  # a right checksum over wrong content: not packed here
-        return Doubt.FOREIGN
-    return Envelope(
-        key=key,
-        codec=codec,
-        flags=Flag(flags),
-        epoch=epoch,
-        fresh_until=fresh,
-        dead_after=dead,
-        cost=cost,
-        tags=tags,
-        payload=raw[payload_start:],
+    tags: tuple[str, ...] = ()
+    payload_start = tags_start + tags_length
+    if tags_length:
+        try:
+            tags = _unpack_tags(raw[tags_start:payload_start])
+        except (struct.error, UnicodeDecodeError):  # a right checksum over wrong content: not packed here
+            return Doubt.FOREIGN
+    # As Envelope(...) would, without its detour: this line runs for every hit.
+    return _new(Envelope, (key, codec, flags, epoch, fresh, dead, cost, tags, raw[payload_start:]))
+
+
+def associated_data(entry: Envelope) -> bytes:
+    """All of the entry but its payload, which a sealed payload is bound to.
+
+    Change the key, the codec, a tag, the epoch or an instant, and what was sealed does not open.
+    """
+    key = entry.key.encode("utf-8", "surrogatepass")
+    tags = _pack_tags(entry.tags)
+    cost = min(entry.cost, 0xFFFFFFFF)
+    fixed = _FIXED.pack(
+        _MAGIC,
+        _VERSION,
+        entry.codec,
+        entry.flags,
+        len(key),
+        len(tags),
+        entry.epoch,
+        entry.fresh_until,
+        entry.dead_after,
+        cost,
     )
-
-
-def associated_data(key: str, codec: int) -> bytes:
-    """What a sealed payload is bound to: move the bytes to another key or codec and they do not open."""
-    return b"%d:%d:%s" % (_VERSION, codec, key.encode("utf-8", "surrogatepass"))
+    return b"".join((fixed, key, tags))
 
 
 def _pack_tags(tags: tuple[str, ...]) -> bytes:

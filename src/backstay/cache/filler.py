@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any, Final, Literal, TypeVar, assert_never
 
@@ -22,6 +21,7 @@ from backstay.errors import EncodingError, SealingRequired, ValueTooLarge
 from backstay.events import Emitter
 from backstay.tasks import TaskOwner
 
+from .computation import Computation, under_way
 from .events import ComputationFailed, Computed, NotStored
 from .far import AWAY, Away
 from .flights import Abandoned, Crowd, Flight, Rounds
@@ -29,7 +29,7 @@ from .freshness import Age, Lifetime
 from .keys import stored_name
 from .leases import LeaseKeeper
 from .protocol import Busy, Granted, Hit
-from .request import Request, call
+from .request import Label, Request, call
 from .shelf import Shelf, head
 
 T = TypeVar("T")
@@ -40,6 +40,7 @@ LONE_BOUND: Final = 2.0
 _FIRST_LOOK: Final = 0.01
 _LONGEST_LOOK: Final = 1.0
 _AFTER_LEASE: Final = 0.03
+_ON_ITS_WAY: Final = 0.25
 
 
 class Filler:
@@ -50,12 +51,15 @@ class Filler:
         self._owner = owner
         self._clock = clock
         self._emit = emit
-        self._rounds: Rounds[Flight[Any] | Hit | Busy] = Rounds(owner)
+        self._rounds: Rounds[Flight[Any] | Hit | Busy] = Rounds()
+        # Who wants exactness shares no round with who may join a computation that began before they came.
+        self._exact_rounds: Rounds[Flight[Any] | Hit | Busy] = Rounds()
         self._flights: dict[str, Flight[Any]] = {}
         self._crowds: dict[str, Crowd] = {}
         self._lone: dict[str, Flight[Any]] = {}
         self._renewing: set[str] = set()
         self._keeper = LeaseKeeper(shelf.far, owner, clock)
+        shelf.far.on_change = self._wake
         # Unique over processes and restarts: a token is never used twice.
         self._process = secrets.token_urlsafe(12)
         self._acquisitions = itertools.count(1)
@@ -66,35 +70,49 @@ class Filler:
         `answered` is called once, when it is known who computes it.
         """
         name = request.name
-        crowd = self._crowds.setdefault(name, Crowd())
+        crowd = self._crowds.get(name)
+        if crowd is None:
+            crowd = self._crowds[name] = Crowd()
         crowd.size += 1
         try:
-            return await self._settle(request, name, seen, answered)
+            return await self._settle(request, name, crowd, seen, answered)
         finally:
             if crowd.leave():
                 del self._crowds[name]
 
-    async def _settle(self, request: Request[T], name: str, seen: bytes, answered: Callable[[], None] | None) -> T:
+    async def _settle(
+        self, request: Request[T], name: str, crowd: Crowd, seen: bytes, answered: Callable[[], None] | None
+    ) -> T:
         """Ask until there is a value."""
         pause = _FIRST_LOOK
+        rounds = self._rounds if request.plan.local else self._exact_rounds
         while not self._owner.closed:
-            step = await self._rounds.ask(name, partial(self._step, request, name, seen))
+            wakings, began = crowd.wakings, self._shelf.far.log.epoch
+            step = await rounds.ask(name, partial(self._step, request, name, seen))
             if answered is not None:
                 answered()
                 answered = None
             match step:
                 case Flight():
-                    with suppress(Abandoned):
+                    try:
                         value: T = await self._aboard(step)
+                    except Abandoned:
+                        continue
+                    if not self._outdated(step, began):
                         return value
                 case Hit():
-                    found = self._shelf.judge(request.key, step.value, request.label.codec)
+                    found = self._shelf.judge(
+                        request.key, step.value, request.plan.label.codec, self._shelf.now_ms()
+                    )
                     if found is not None and self._shelf.age_of(found.envelope) is Age.FRESH:
                         self._shelf.tally.of(request.key).coalesced += 1
                         return found.value
                     seen = head(step.value)
                 case Busy():
-                    await self._clock.sleep(min(step.left + _AFTER_LEASE, pause))
+                    # Who is told of changes need not look for them, but for the lease's end.
+                    longest = step.left + _AFTER_LEASE
+                    nap = longest if self._shelf.far.hears else min(longest, pause)
+                    await crowd.wait(wakings, partial(self._clock.sleep, nap), self._owner)
                     pause = min(pause * 2, _LONGEST_LOOK)
                 case _:
                     assert_never(step)
@@ -119,6 +137,18 @@ class Filler:
         if errors:
             raise errors[0]
         return values
+
+    def _outdated(self, flight: Flight[Any], began: int) -> bool:
+        """Whether a tag that only the computation named was invalidated since it began, before this caller."""
+        return bool(flight.tags) and 0 < self._shelf.far.log.newest(flight.key, flight.tags, flight.epoch) <= began
+
+    def _wake(self, name: str | None) -> None:
+        """Whoever waits for this name looks again; for None, everybody."""
+        if name is None:
+            for crowd in list(self._crowds.values()):
+                crowd.wake()
+        elif name in self._crowds:
+            self._crowds[name].wake()
 
     async def _aboard(self, flight: Flight[Any]) -> Any:
         """The flight's result, counted apart for all but the one that started it."""
@@ -157,7 +187,15 @@ class Filler:
         )
         if not isinstance(answer, Granted):
             return False
+        # An invalidation before the lease was granted leaves no trace in it: only what is there *now* may be kept.
+        again = await self._shelf.far.read([name])
+        if again is AWAY or again[0] != raw:
+            await self._shelf.far.hold(name, token, lease=0.0)
+            return False
         renewed = self._shelf.rewrite(envelope, lifetime.ttl)
+        if renewed is None:
+            await self._shelf.far.hold(name, token, lease=0.0)
+            return False
         return await self._shelf.far.fill(name, token, renewed, ttl=lifetime.ttl) is True
 
     def forget_lone(self, concerns: Callable[[Flight[Any]], bool]) -> None:
@@ -170,10 +208,15 @@ class Filler:
         """One asking for the lease, and what follows from the answer."""
         token = self._new_token()
         log = self._shelf.far.log
-        epoch, floor = log.epoch, log.newest(request.key, request.label.tags)
-        answer = await self._shelf.far.acquire(
-            name, token, epoch=epoch, floor=floor, lease=request.lease, seen=seen
-        )
+        epoch, floor = log.epoch, log.newest(request.key, request.plan.label.tags)
+        try:
+            answer = await self._shelf.far.acquire(
+                name, token, epoch=epoch, floor=floor, lease=request.plan.lease, seen=seen
+            )
+        except BaseException:  # cancelled, with the lease perhaps granted to nobody
+            self._withdraw(name, token)
+            raise
+        outlives = outlives or request.plan.outlives
         match answer:
             case Away.AWAY:
                 return self._alone(request, name)
@@ -186,23 +229,37 @@ class Filler:
             case _:
                 assert_never(answer)
 
+    def _withdraw(self, name: str, token: str) -> None:
+        """Give back a lease that may have been granted; twice, since the asking may still be on its way."""
+
+        async def give_back() -> None:
+            if await self._shelf.far.hold(name, token, lease=0.0) is False:
+                await self._clock.sleep(_ON_ITS_WAY)
+                await self._shelf.far.hold(name, token, lease=0.0)
+
+        if not self._owner.closed:
+            self._owner.start(give_back, "backstay lease withdrawn")
+
     def _new_token(self) -> str:
         return f"{self._process}-{next(self._acquisitions)}"
 
     def _launch(self, request: Request[Any], name: str, token: str, epoch: int, *, outlives: bool) -> Flight[Any]:
-        flight = Flight[Any](request.key, token, outlives=outlives, started=self._clock.monotonic())
+        flight: Flight[Any] = Flight(request.key, token, outlives=outlives, started=self._clock.monotonic())
+        flight.epoch = epoch
         self._flights[token] = flight
         self._note(name, flight)
-        flight.launch(self._owner, lambda _: self._leased(request, name, token, epoch))
+        flight.launch(self._owner, lambda this: self._leased(request, name, this))
         return flight
 
     def _alone(self, request: Request[Any], name: str) -> Flight[Any]:
-        flight = self._lone.get(name)
+        """Without the backend: a computation that stores nothing, shared within this process."""
         now = self._clock.monotonic()
+        flight = self._lone.get(name) if request.plan.local else None
         if flight is None or flight.done or now - flight.started > LONE_BOUND:
-            flight = Flight[Any](request.key, "", outlives=False, started=now)
-            flight.tags = request.label.tags
-            self._lone[name] = flight
+            flight = Flight(request.key, "", outlives=request.plan.outlives, started=now)
+            flight.tags = request.plan.label.tags
+            if request.plan.local:
+                self._lone[name] = flight
             self._note(name, flight)
             flight.launch(self._owner, lambda this: self._unleased(request, name, this))
         return flight
@@ -213,13 +270,14 @@ class Filler:
         if crowd is not None:
             crowd.flights.append(flight)
 
-    async def _leased(self, request: Request[T], name: str, token: str, epoch: int) -> T:
+    async def _leased(self, request: Request[T], name: str, flight: Flight[T]) -> T:
         """Compute under a lease, which is renewed meanwhile, and store under it."""
-        settled = False
-        self._keeper.hold(name, token, request.lease)
+        settled, token = False, flight.token
+        self._keeper.hold(name, token, request.plan.lease)
         try:
-            value, cost = await self._timed(request)
-            settled = await self._store(request, name, token, value, epoch=epoch, cost=cost)
+            value, made, cost = await self._timed(request)
+            flight.tags = made.tags
+            settled = await self._store(request, flight, value, made, cost=cost)
             return value
         finally:
             self._keeper.let_go(token)
@@ -231,17 +289,19 @@ class Filler:
 
     async def _unleased(self, request: Request[T], name: str, flight: Flight[T]) -> T:
         try:
-            value, _ = await self._timed(request)
+            value, _, _ = await self._timed(request)
             self._emit(NotStored(key=request.key, reason="unavailable"))
             return value
         finally:
             if self._lone.get(name) is flight:
                 del self._lone[name]
 
-    async def _timed(self, request: Request[T]) -> tuple[T, float]:
-        """The value, and what it took in seconds."""
+    async def _timed(self, request: Request[T]) -> tuple[T, Computation, float]:
+        """The value, what the computation said about it, and the seconds it took."""
         began = self._clock.monotonic()
         counts = self._shelf.tally.of(request.key)
+        made = Computation(request.key, request.old)
+        under_way.set(made)  # in the context of the flight's own task
         try:
             value = await call(request.compute)
         except Exception:  # whatever the computation raises is its callers' business: only counted here
@@ -249,23 +309,27 @@ class Filler:
             raise
         cost = self._clock.monotonic() - began
         counts.computed += 1
-        self._emit(Computed(key=request.key, seconds=cost))
-        return value, cost
+        if self._emit.listening:
+            self._emit(Computed(key=request.key, seconds=cost))
+        return value, made, cost
 
     async def _store(
-        self, request: Request[T], name: str, token: str, value: T, *, epoch: int, cost: float
+        self, request: Request[T], flight: Flight[T], value: T, made: Computation, *, cost: float
     ) -> bool:
         """Whether the lease is settled: used up by the fill, or found to be void."""
         try:
-            if not request.wanted(value):
+            if not request.plan.wanted(value) or made.ttl == 0:
                 return False
-            ttl = request.ttl_of(value)
-            kept = ttl + request.lifetime.afterlife
-            raw = self._shelf.write(request.key, value, request.label, ttl=ttl, kept=kept, epoch=epoch, cost=cost)
+            ttl = request.plan.ttl_of(value) if made.ttl is None else made.ttl
+            kept = ttl + request.plan.lifetime.afterlife
+            label = request.plan.label
+            if made.tags or made.etag is not None:
+                label = Label(label.codec, made.labels(label.tags), label.sensitive)
+            raw = self._shelf.write(request.key, value, label, ttl=ttl, kept=kept, epoch=flight.epoch, cost=cost)
         except (EncodingError, ValueTooLarge, SealingRequired) as exc:
             self._emit(NotStored(key=request.key, reason=_REASONS[type(exc)], detail=str(exc)))
             return False
-        stored = await self._shelf.far.fill(name, token, raw, ttl=kept)
+        stored = await self._shelf.far.fill(request.name, flight.token, raw, ttl=kept)
         if stored is AWAY:
             self._emit(NotStored(key=request.key, reason="unavailable"))
         elif not stored:

@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
-import anyio
-
-from backstay.tasks import TaskOwner
+from backstay.tasks import Handle, Signal, TaskOwner
 
 T = TypeVar("T")
 
@@ -27,8 +25,9 @@ class Flight(Generic[T]):
         "_done",
         "_error",
         "_outlives",
-        "_scope",
+        "_task",
         "_value",
+        "epoch",
         "key",
         "started",
         "tags",
@@ -43,10 +42,12 @@ class Flight(Generic[T]):
         self.started = started
         self.tags: tuple[str, ...] = ()
         """Those of the value, known once it is computed."""
+        self.epoch = 0
+        """The newest one known when it began."""
         self.waiters = 0
         self._outlives = outlives
-        self._done = anyio.Event()
-        self._scope: anyio.CancelScope | None = None
+        self._done = Signal()
+        self._task: Handle | None = None
         self._value: T | None = None
         # Until it is known to have landed, whoever looks sees a flight that was cancelled.
         self._error: Exception | None = Abandoned()
@@ -68,7 +69,7 @@ class Flight(Generic[T]):
             finally:
                 self._done.set()
 
-        self._scope = owner.start(fly, f"backstay flight {self.key[:64]}")
+        self._task = owner.start(fly, f"backstay flight {self.key[:64]}")
 
     async def landed(self) -> None:
         """Wait until it has landed, whichever way, without being aboard."""
@@ -76,8 +77,8 @@ class Flight(Generic[T]):
 
     def end(self) -> None:
         """Cancel the computation, unless it was asked to go on without callers."""
-        if not self._outlives and not self._done.is_set() and self._scope is not None:
-            self._scope.cancel()
+        if not self._outlives and not self._done.is_set() and self._task is not None:
+            self._task.cancel()
 
     async def join(self) -> T:
         """Wait for the result. Raises what the computation raised, or Abandoned.
@@ -101,56 +102,99 @@ class Crowd:
     is cancelled while forty others are still asking for the lease, the computation is theirs.
     """
 
-    __slots__ = ("flights", "size")
+    __slots__ = ("_alarm", "_woken", "flights", "size", "wakings")
 
     def __init__(self) -> None:
         self.size = 0
         self.flights: list[Flight[Any]] = []
+        self.wakings = 0
+        """How often it was woken. Read it before asking the backend: what happens meanwhile counts."""
+        self._woken: Signal | None = None
+        self._alarm: Handle | None = None
+
+    def wake(self) -> None:
+        """The key's entry or lease is not what it was: whoever waits looks again."""
+        self.wakings += 1
+        if self._woken is not None:
+            self._woken.set()
+            self._woken = None
+        self._silence()
+
+    async def wait(self, wakings: int, alarm: Callable[[], Awaitable[None]], owner: TaskOwner) -> None:
+        """Wait until woken more often than that, at the latest until `alarm` comes back. It rings for the crowd."""
+        if self.wakings != wakings:
+            return
+        if self._woken is None:
+            self._woken = Signal()
+        if self._alarm is None:
+
+            async def ring() -> None:
+                await alarm()
+                self._alarm = None
+                self.wake()
+
+            self._alarm = owner.start(ring, "backstay alarm")
+        await self._woken.wait()
 
     def leave(self) -> bool:
         """One caller goes. True if it was the last; then the flights have been ended."""
         self.size -= 1
         if self.size:
             return False
+        self._silence()
         for flight in self.flights:
             flight.end()
         return True
+
+    def _silence(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+
+
+class Round(Generic[T]):
+    """One asking."""
+
+    __slots__ = ("answer", "answered", "next", "over")
+
+    def __init__(self) -> None:
+        self.over = Signal()
+        self.answered = False
+        self.answer: T
+        self.next: Round[T] | None = None
+        """The one that began when this one was over."""
 
 
 class Rounds(Generic[T]):
     """Callers who ask the same question share the *next* asking of it, never one already under way.
 
     An answer that was asked for before a caller came may be older than what that caller has a right to. So at
-    most one asking per key runs and at most one waits, however many callers there are.
+    most one asking per key runs, by one of the callers, and the others wait for the one after it.
     """
 
-    def __init__(self, owner: TaskOwner) -> None:
-        self._owner = owner
-        self._running: dict[str, Flight[T]] = {}
-        self._waiting: dict[str, Flight[T]] = {}
+    def __init__(self) -> None:
+        self._running: dict[str, Round[T]] = {}
 
     async def ask(self, key: str, question: Callable[[], Awaitable[T]]) -> T:
-        """The answer to the next asking for this key. `question` handles its own errors."""
-        flight = self._waiting.get(key)
-        if flight is None:
-            flight = Flight[T](key, "", outlives=True, started=0.0)
-            ahead = self._running.get(key)
-            if ahead is None:
-                self._running[key] = flight
-            else:
-                self._waiting[key] = flight
-            flight.launch(self._owner, lambda _: self._turn(key, flight, ahead, question))
-        return await flight.join()
-
-    async def _turn(
-        self, key: str, flight: Flight[T], ahead: Flight[T] | None, question: Callable[[], Awaitable[T]]
-    ) -> T:
+        """The answer to an asking that begins from now on. `question` handles its own errors."""
+        ahead = self._running.get(key)
         if ahead is not None:
-            await ahead.landed()
-            del self._waiting[key]
-            self._running[key] = flight
+            await ahead.over.wait()
+            # Whatever followed has begun after this caller came.
+            while (later := ahead.next) is not None:
+                await later.over.wait()
+                if later.answered:
+                    return later.answer
+                ahead = later  # who asked was cancelled
+        mine: Round[T] = Round()
+        self._running[key] = mine
+        if ahead is not None:
+            ahead.next = mine
         try:
-            return await question()
+            mine.answer = await question()
+            mine.answered = True
+            return mine.answer
         finally:
-            if self._running.get(key) is flight:
+            if self._running.get(key) is mine:
                 del self._running[key]
+            mine.over.set()

@@ -18,6 +18,10 @@ from backstay.errors import ConfigError
 Ttl = float | int | timedelta
 """A duration: seconds, or a timedelta."""
 
+WIDEST_DRAW = 0.037
+"""XFetch with β = 1 never renews earlier than so many ms before expiry per µs of cost: e^-37 is below what
+`random.random` can tell from 0."""
+
 MAX_TTL = 366 * 24 * 3600.0
 """Longest lifetime in seconds. The log of invalidations is kept as long as the longest entry lives."""
 

@@ -125,6 +125,8 @@ def stored_name(key: str) -> str:
 
     The envelope carries the whole key, so even two keys with one digest would not be taken for each other.
     """
+    if len(key) * 4 <= MAX_STORED_BYTES:  # four bytes at most per character
+        return key
     encoded = key.encode("utf-8", "surrogatepass")
     if len(encoded) <= MAX_STORED_BYTES:
         return key

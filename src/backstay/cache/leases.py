@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import anyio
-
 from backstay.clock import Clock
-from backstay.tasks import TaskOwner
+from backstay.tasks import Handle, TaskOwner
 
 from .far import FarTier
 
@@ -21,7 +19,7 @@ class LeaseKeeper:
         self._owner = owner
         self._clock = clock
         self._held: dict[str, tuple[str, float]] = {}
-        self._round: anyio.CancelScope | None = None
+        self._round: Handle | None = None
         self._period = 0.0
 
     def hold(self, name: str, token: str, lease: float) -> None:

@@ -8,7 +8,7 @@ Modha, FAST 2004), but only what comes back *soon* after it went: that is what a
 Drifting working sets make it grow, loops and scans leave it alone. ``benchmarks/cache/bench_hit_ratio.py`` has
 the figures.
 
-Nothing here waits, reads a clock or takes a lock: one tier belongs to one event loop.
+Nothing here waits, reads a clock or takes a lock: who shares a tier between threads has a lock of their own.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from backstay.errors import ConfigError
 
 OVERHEAD: Final = 250
 """Bytes that an entry costs beside key and value: the object, and its slots in dict and queue (CPython 3.11)."""
+
+MOST_USES: Final = 3
+"""Beyond this many, who serves a hit need not count."""
 
 LARGEST_SHARE: Final = 8
 """A value may take one part in this many of the tier; a larger one would drive out too much."""
@@ -37,7 +40,16 @@ _LEAST_STEP: Final = 4
 class LocalEntry:
     """A decoded value and what decides whether it may be served. Mutable on purpose: a hit writes `uses`."""
 
-    __slots__ = ("checked", "epoch", "main", "size", "tags", "until", "uses", "value")
+    __slots__ = (
+        "checked", "codec", "counts", "epoch", "main", "plain", "size", "tags", "until", "uses", "value",
+    )  # fmt: skip
+
+    codec: Any
+    """What decoded the value. This and the two below are set by whoever admits it: nothing here looks at them."""
+    counts: Any
+    """Where its hits are counted."""
+    plain: bool
+    """Whether who asks without options is served the value as it is."""
 
     def __init__(
         self, value: Any, *, size: int, until: float, epoch: int, checked: int, tags: tuple[str, ...], main: bool
@@ -95,8 +107,8 @@ class LocalTier:
         """The bytes that the entries take, with `OVERHEAD` for each."""
         return self._bytes
 
-    def ticket(self, key: str) -> int:  # noqa: ARG002 - one counter serves all keys; callers need not know
-        """Take this when a read of the key leaves, and give it to `admit` with what the read brought."""
+    def ticket(self) -> int:
+        """Take this when a read leaves, and give it to `admit` with what the read brought."""
         return self._drops
 
     def admit(

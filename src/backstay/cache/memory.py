@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import weakref
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from backstay.clock import Clock, SystemClock
 from backstay.errors import ConfigError, ValueTooLarge
 
 from .envelope import HEAD_BYTES
-from .protocol import Acquired, Busy, CacheBackend, Granted, Held, Hit, LockBackend, Reading
+from .protocol import (
+    HAND_OVER,
+    Acquired,
+    Attentive,
+    Audience,
+    Busy,
+    CacheBackend,
+    Granted,
+    Held,
+    Hit,
+    LockBackend,
+    Reading,
+    Trust,
+)
 from .scopes import FLOOR
 
 _ENTRY_OVERHEAD = 200
@@ -58,7 +73,38 @@ class MemoryCache:
         self._log: dict[str, int] = {}
         self._epoch = self._wall_epoch()
         self._locks: dict[str, _Lease] = {}
+        self._queues: dict[str, dict[str, None]] = {}
         self._fence = 0
+        self._trust = Trust(math.inf)
+        # Weakly: an embedded default outlives the loops, and the caches of loops that nobody closed.
+        self._audience: tuple[weakref.ref[Audience], ...] = ()
+
+    @property
+    def trust(self) -> Trust:
+        """For ever: nothing happens here without the audience being told."""
+        return self._trust
+
+    def attend(self, audience: Audience, /) -> Callable[[], None]:
+        """Tell this audience of changes, for as long as somebody else keeps it."""
+        mine = weakref.ref(audience)
+        with self._guard:
+            self._audience = (*(each for each in self._audience if each() is not None), mine)
+            audience.news(self._epoch, list(self._log.items()))
+        return lambda: self._dismiss(mine)
+
+    def _dismiss(self, leaving: weakref.ref[Audience]) -> None:
+        with self._guard:
+            self._audience = tuple(each for each in self._audience if each is not leaving)
+
+    def _tell(self, changed: Iterable[str] = (), records: Sequence[tuple[str, int]] = ()) -> None:
+        """With the guard held, so that two changes are told in their order."""
+        for each in self._audience:
+            audience = each()
+            if audience is not None:
+                for key in changed:
+                    audience.changed(key)
+                if records:
+                    audience.news(self._epoch, records)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -71,6 +117,7 @@ class MemoryCache:
             if since > self._epoch:  # another life of this cache, or a clock that went back: doubt everything
                 self._epoch = since + 1
                 self._log = {FLOOR: self._epoch}
+                self._tell(records=[(FLOOR, self._epoch)])
             records = [(scope, at) for scope, at in self._log.items() if at > since] if since < self._epoch else []
             return Reading([self._live(key) for key in keys], self._epoch, records)
 
@@ -101,6 +148,7 @@ class MemoryCache:
                 self._leases[key] = held._replace(until=self._clock.monotonic() + lease)
             else:
                 del self._leases[key]
+                self._tell((key,))
             return True
 
     async def fill(self, key: str, token: str, value: bytes, /, *, ttl: float) -> bool:
@@ -110,6 +158,7 @@ class MemoryCache:
                 return False
             del self._leases[key]
             self._store(key, value, ttl)
+            self._tell((key,))
             return True
 
     async def put(self, entries: Mapping[str, bytes | None], /, *, ttl: float) -> None:
@@ -120,6 +169,7 @@ class MemoryCache:
                 self._forget(key)
                 if value is not None:
                     self._store(key, value, ttl)
+            self._tell(entries)
 
     async def bump(self, scopes: Sequence[str], /) -> int:
         """Write one record per scope at a new epoch."""
@@ -127,33 +177,55 @@ class MemoryCache:
             self._epoch = max(self._wall_epoch(), self._epoch + 1)
             for scope in scopes:
                 self._log[scope] = self._epoch
+            records = [(scope, self._epoch) for scope in scopes]
             if len(self._log) > self._max_records:
                 self._fold_oldest()
+                records.append((FLOOR, self._log[FLOOR]))
+            self._tell(records=records)
             return self._epoch
 
-    async def lock(self, name: str, token: str, /, *, lease: float) -> Held | Busy:
+    async def lock(self, name: str, token: str, /, *, lease: float, queue: bool = False) -> Held | Busy:
         """Take or renew a named lock."""
         with self._guard:
             now = self._clock.monotonic()
             held = self._locks.get(name)
             if held and held.until > now:
                 if held.token != token:
+                    if queue:
+                        self._queues.setdefault(name, {})[token] = None
                     return Busy(held.token, held.until - now)
                 fence = held.epoch
             else:
                 self._fence += 1
                 fence = self._fence
+            self._leave_queue(name, token)
             self._locks[name] = _Lease(token, fence, now + lease)
             return Held(fence)
 
     async def unlock(self, name: str, token: str, /) -> bool:
-        """Give a named lock back."""
+        """Give a named lock back, or a place in its queue."""
         with self._guard:
-            held = self._locks.get(name)
+            self._leave_queue(name, token)
+            held, now = self._locks.get(name), self._clock.monotonic()
             if held is None or held.token != token:
                 return False
             del self._locks[name]
-            return held.until > self._clock.monotonic()
+            if name in self._queues:
+                first = next(iter(self._queues[name]))
+                self._leave_queue(name, first)
+                self._fence += 1
+                self._locks[name] = _Lease(first, self._fence, now + HAND_OVER)
+            for each in self._audience:
+                if (audience := each()) is not None:
+                    audience.freed(name)
+            return held.until > now
+
+    def _leave_queue(self, name: str, token: str) -> None:
+        queue = self._queues.get(name)
+        if queue is not None:
+            queue.pop(token, None)
+            if not queue:
+                del self._queues[name]
 
     def _wall_epoch(self) -> int:
         return int(self._clock.now().timestamp() * 1_000_000)
@@ -203,3 +275,4 @@ def _weight(key: str, value: bytes) -> int:
 if TYPE_CHECKING:
     _cache: type[CacheBackend] = MemoryCache
     _locks: type[LockBackend] = MemoryCache
+    _attentive: type[Attentive] = MemoryCache

@@ -14,8 +14,8 @@ laws of the cache, and a backend's whole duty is to keep them:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 
 class Reading(NamedTuple):
@@ -113,11 +113,79 @@ class CacheBackend(Protocol):
         ...
 
 
+class Audience(Protocol):
+    """Who is told of changes without asking. A push has one meaning: forget the key, wake who waits for it.
+
+    May be called from any thread, at any time; returns quickly and raises nothing.
+    """
+
+    def changed(self, key: str, /) -> None:
+        """The entry under the key, or its lease, is not what it was."""
+        ...
+
+    def news(self, epoch: int, records: Sequence[tuple[str, int]], /) -> None:
+        """The log has these records, and is at this epoch."""
+        ...
+
+    def freed(self, name: str, /) -> None:
+        """The lock of this name is not whose it was, or for how long it was."""
+        ...
+
+    def lost(self) -> None:
+        """Something may have happened that was not told: nothing that is remembered can be trusted."""
+        ...
+
+
+class Trust:
+    """Until when silence means that nothing happened. A place to look at, not to ask: hits do so."""
+
+    __slots__ = ("until",)
+
+    def __init__(self, until: float) -> None:
+        self.until = until
+        """Monotonic seconds; 0 while nothing is heard."""
+
+
+@runtime_checkable
+class Attentive(Protocol):
+    """A backend that hears of changes: an ability of its own, not part of `CacheBackend`.
+
+    Told to an audience: every change of an entry or a lease that this process has read since it last changed, by
+    whomever, and every record of the log. What the process did itself is told before the call that did it
+    returns, and also if that call was cancelled. `lost` is told before anything is read again.
+    """
+
+    @property
+    def trust(self) -> Trust:
+        """Always the same object: until then, what was told is all that happened."""
+        ...
+
+    def attend(self, audience: Audience, /) -> Callable[[], None]:
+        """Tell this audience from now on. Returns what ends that."""
+        ...
+
+
+@runtime_checkable
+class Prompt(Protocol):
+    """A backend that can be asked for one key without a coroutine in between: the fast way of a hit."""
+
+    def look(self, key: str, /) -> Awaitable[bytes | None]:
+        """Like `read` of one key. News of the log are told to the audience before the answer is given.
+
+        Raises CacheUnavailable when awaited, also where `read` would have waited for a connection first.
+        """
+        ...
+
+
 class Held(NamedTuple):
     """A lock is the caller's."""
 
     fence: int
     """Grows with every acquisition of this name by anyone; hand it to what the lock protects."""
+
+
+HAND_OVER: Final = 1.0
+"""Seconds for which a lock that was given back is kept for the first who waits for it."""
 
 
 class LockBackend(Protocol):
@@ -127,10 +195,17 @@ class LockBackend(Protocol):
     the fencing number (Kleppmann 2016), which the protected resource must compare.
     """
 
-    async def lock(self, name: str, token: str, /, *, lease: float) -> Held | Busy:
-        """Take the lock for `lease` seconds, or renew it if `token` holds it (the fence stays the same)."""
+    async def lock(self, name: str, token: str, /, *, lease: float, queue: bool = False) -> Held | Busy:
+        """Take the lock for `lease` seconds, or renew it if `token` holds it (the fence stays the same).
+
+        With `queue`, a token that is told `Busy` has a place among those who wait.
+        """
         ...
 
     async def unlock(self, name: str, token: str, /) -> bool:
-        """Give the lock back. False if `token` no longer held it."""
+        """Give the lock back, or a place in its queue. False if `token` no longer held the lock.
+
+        A lock that is given back while tokens wait is the first one's for `HAND_OVER` seconds, within which it has
+        to ask again; so who waits longest is next, and one that died costs the others no more than that.
+        """
         ...

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, TypeAlias, TypeVar
+from dataclasses import dataclass, field
+from types import CoroutineType
+from typing import Any, Generic, TypeAlias, TypedDict, TypeVar
 
 from backstay.errors import InvalidKey
 
-from .codecs import Codec
+from .codecs import Codec, codec_for
 from .envelope import MAX_TAGS
-from .freshness import Lifetime
+from .freshness import WIDEST_DRAW, Defaults, Lifetime, Ttl, seconds
 from .keys import stored_name
 from .scopes import check_tag
+from .transcode import Decoded
 
 T = TypeVar("T")
 
@@ -30,22 +32,63 @@ class Label(Generic[T]):
     sensitive: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request(Generic[T]):
-    """One key, how to compute its value, and how long that is good for."""
+class Options(TypedDict, Generic[T], total=False):
+    """What a caller of get-or-compute may say beside the key, the computation and the ttl."""
 
-    key: str
-    compute: Compute[T]
+    codec: Codec[T] | type[T] | None
+    """A codec, or the type to decode into."""
+    tags: Sequence[str]
+    """Names for `invalidate_tags`. Give the same ones at every call for a key."""
+    grace: Ttl | None
+    """After the ttl, serve the old value for this long if computing anew *fails*, or takes too long."""
+    swr: Ttl | None
+    """After the ttl, serve the old value for this long at once and compute anew behind it."""
+    early: float | None
+    """How eagerly to renew ahead of expiry (XFetch's β); 0 turns it off."""
+    jitter: float | None
+    """Share of the ttl by which expiries are spread, 0 to 1."""
+    negative_ttl: Ttl | None
+    """The ttl of a None; 0 does not cache None."""
+    cache_if: Callable[[T], bool] | None
+    """Store only values for which this is true."""
+    lease: Ttl | None
+    """How long other processes wait for a computation whose process died."""
+    soft_timeout: Ttl | None
+    """Serve a value within grace if computing anew takes longer than this; the computation goes on."""
+    hard_timeout: Ttl | None
+    """Raise ComputeTimeout if computing takes longer than this; the computation goes on."""
+    refresh: bool
+    """Compute even if a fresh value is there."""
+    sensitive: bool
+    """Never store it unsealed."""
+    local: bool
+    """False: ask the backend, whatever this process remembers. Exact on every node."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan(Generic[T]):
+    """Options, checked and with defaults filled in. Made once for each set of options, used by many calls."""
+
     label: Label[T]
     lifetime: Lifetime
     lease: float
-    negative_ttl: float | None
-    cache_if: Callable[[T], bool] | None
+    negative_ttl: float | None = None
+    cache_if: Callable[[T], bool] | None = None
+    soft_timeout: float | None = None
+    hard_timeout: float | None = None
+    refresh: bool = False
+    local: bool = True
+    widest_draw: float = field(init=False)
+    """So many ms per µs of cost before its expiry an entry is surely fresh, whatever XFetch draws."""
+
+    def __post_init__(self) -> None:
+        """Made once, looked at by every hit."""
+        object.__setattr__(self, "widest_draw", self.lifetime.beta * WIDEST_DRAW)
 
     @property
-    def name(self) -> str:
-        """What the backend calls the key."""
-        return stored_name(self.key)
+    def outlives(self) -> bool:
+        """Whether a computation goes on when its callers have gone."""
+        return self.soft_timeout is not None or self.hard_timeout is not None
 
     def ttl_of(self, value: T) -> float:
         """The ttl for this value, spread; None may have one of its own."""
@@ -60,10 +103,56 @@ class Request(Generic[T]):
         return self.cache_if is None or self.cache_if(value)
 
 
+def plan_for(ttl: Ttl | None, options: Options[T], defaults: Defaults) -> Plan[T]:
+    """The plan that the options of a call mean.
+
+    Raises:
+        InvalidKey: a tag breaks the rules.
+        ConfigError: a duration makes no sense.
+        TypeError: there is no such option.
+    """
+    given: Any = dict(options)
+    label: Label[T] = Label(
+        codec_for(given.pop("codec", None)), check_tags(given.pop("tags", ())), given.pop("sensitive", False)
+    )
+    times = {name: given.pop(name, None) for name in ("grace", "swr", "early", "jitter")}
+    durations: dict[str, Any] = {
+        name: None if value is None else seconds(value, name, zero=name == "negative_ttl")
+        for name in ("lease", "negative_ttl", "soft_timeout", "hard_timeout")
+        for value in (given.pop(name, None),)
+    }
+    lease = durations.pop("lease")
+    return Plan(
+        label=label,
+        lifetime=defaults.lifetime(ttl, **times),
+        lease=defaults.lease if lease is None else lease,
+        **durations,
+        **given,
+    )
+
+
+class Request(Generic[T]):
+    """One key, how to compute its value, and how to keep it."""
+
+    __slots__ = ("compute", "key", "name", "old", "plan")
+
+    def __init__(self, key: str, compute: Compute[T], plan: Plan[T], old: Decoded[T] | None = None) -> None:
+        self.key = key
+        self.compute = compute
+        self.plan = plan
+        self.old = old
+        """What was found and will not do, if it may be shown to the computation."""
+        self.name = stored_name(key)
+        """What the backend calls the key."""
+
+
 async def call(compute: Compute[T]) -> T:
     """Run the computation, whichever kind it is."""
     result: Any = compute()
-    value: T = (await result) if inspect.isawaitable(result) else result
+    # Almost always a coroutine: the general question is dear.
+    if type(result) is not CoroutineType and not inspect.isawaitable(result):
+        return result  # type: ignore[no-any-return]
+    value: T = await result
     return value
 
 
@@ -77,4 +166,7 @@ def check_tags(tags: Sequence[str]) -> tuple[str, ...]:
         raise InvalidKey(f"tags is a sequence of texts; write tags=({tags!r},)")
     if len(tags) > MAX_TAGS:
         raise InvalidKey(f"an entry has at most {MAX_TAGS} tags, not {len(tags)}")
-    return tuple(dict.fromkeys(check_tag(tag) for tag in tags))
+    checked = tuple(dict.fromkeys(check_tag(tag) for tag in tags))
+    if any(tag.startswith("\0") for tag in checked):
+        raise InvalidKey("a tag does not begin with NUL: such are the cache's own")
+    return checked

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 from backstay.clock import Clock
 from backstay.events import Emitter
 
 from .codecs import Codec
-from .envelope import HEAD_BYTES, Doubt, Envelope, pack, unpack
+from .envelope import HEAD_BYTES, Doubt, Envelope, unpack
 from .events import Doubted
 from .far import AWAY, FarTier
 from .freshness import Age, age
@@ -32,27 +31,38 @@ class Shelf:
         self._clock = clock
         self._emit = emit
 
+    @property
+    def seals(self) -> bool:
+        """Whether what is stored is encrypted."""
+        return self._transcoder.seals
+
     def now_ms(self) -> float:
         """Milliseconds since 1970 by the wall clock: what envelopes are measured against."""
-        return self._clock.now().timestamp() * 1000.0
-
-    async def find(self, key: str, codec: Codec[T]) -> tuple[Decoded[T] | None, bytes]:
-        """The entry if there is one that may be served or renewed, and the first bytes of what was seen."""
-        found, seen = await self.find_many((key,), codec)
-        return found[0], seen[0]
+        return self._clock.timestamp() * 1000.0
 
     async def find_many(self, keys: Sequence[str], codec: Codec[T]) -> tuple[list[Decoded[T] | None], list[bytes]]:
-        """The same for several keys, in one look."""
+        """The entries that may be served or renewed, and the first bytes of what was seen, in one look."""
         raws = await self.far.read([stored_name(key) for key in keys])
         if raws is AWAY:
             return [None] * len(keys), [b""] * len(keys)
-        found = [self.judge(key, raw, codec) for key, raw in zip(keys, raws, strict=True)]
+        now = self.now_ms()
+        found = [
+            None if raw is None else self.judge(key, raw, codec, now) for key, raw in zip(keys, raws, strict=True)
+        ]
         return found, [head(raw) for raw in raws]
 
-    def judge(self, key: str, raw: bytes | None, codec: Codec[T]) -> Decoded[T] | None:
+    async def fetch(self, key: str) -> bytes | None:
+        """The bytes under one key; None if there are none, or the backend is away. `FarTier.look` is faster."""
+        raws = await self.far.read([stored_name(key)])
+        return None if raws is AWAY else raws[0]
+
+    def judge(self, key: str, raw: bytes, codec: Codec[T], now_ms: float) -> Decoded[T] | None:
         """What the bytes say, if they are this key's and nothing that is known has invalidated them."""
-        envelope = self.peek(key, raw)
-        if envelope is None or raw is None:
+        envelope = unpack(raw, key)
+        if isinstance(envelope, Doubt):
+            self._doubt(key, envelope)
+            return None
+        if now_ms >= envelope.dead_after or self.far.log.newest(key, envelope.tags, envelope.epoch):
             return None
         decoded = self._transcoder.read(envelope, raw, codec)
         if isinstance(decoded, Doubt):
@@ -105,10 +115,9 @@ class Shelf:
         )
         return self._transcoder.write(key, value, label.codec, times, label.tags, sensitive=label.sensitive)
 
-    def rewrite(self, envelope: Envelope, ttl: float) -> bytes:
+    def rewrite(self, envelope: Envelope, ttl: float) -> bytes | None:
         """The same entry with a new ttl from now on. Its epoch stays: what kills it later still does."""
-        until = int(self.now_ms() + ttl * 1000.0)
-        return pack(replace(envelope, fresh_until=until, dead_after=until))
+        return self._transcoder.rewrite(envelope, int(self.now_ms() + ttl * 1000.0))
 
     async def put(self, entries: Mapping[str, bytes | None], ttl: float = 0.0) -> bool:
         """Store or remove by key. False: not done, owed."""

@@ -15,6 +15,22 @@ ComputeMany = Callable[[Sequence[str]], Awaitable[Mapping[str, T]]]
 """Computes the values of those keys. A key that is not in the answer has no value and is not cached."""
 
 
+class _Seat(Generic[T]):
+    """One flight's claim to a value.
+
+    A later flight for the same key has another: what was computed for the first may be older than what the
+    second stands for.
+    """
+
+    __slots__ = ("error", "key", "served", "value")
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.served = False
+        self.value: T | Missing = MISSING
+        self.error: Exception | None = None
+
+
 class Together(Generic[T]):
     """Collects the keys whose computation fell to this call, and computes them in one go.
 
@@ -26,11 +42,8 @@ class Together(Generic[T]):
         self._compute = compute
         self._unanswered = expected
         self._all_answered = anyio.Event()
-        self._keys: list[str] = []
-        self._began = False
-        self._landed = anyio.Event()
-        self._values: Mapping[str, T] = {}
-        self._error: Exception | None = None
+        self._turn = anyio.Lock()
+        self._aboard: dict[_Seat[T], None] = {}
 
     def answered(self) -> None:
         """One more key has had its first answer."""
@@ -38,28 +51,37 @@ class Together(Generic[T]):
         if self._unanswered <= 0:
             self._all_answered.set()
 
-    async def value(self, key: str) -> T | Missing:
-        """The key's value. What stands behind each key's flight."""
-        if self._began:
-            return (await self._compute([key])).get(key, MISSING)
-        leads = not self._keys
-        self._keys.append(key)
-        await self._all_answered.wait()
-        if leads:
-            await self._compute_all()
-        else:
-            await self._landed.wait()
-        if self._error is not None:
-            raise self._error
-        return self._values.get(key, MISSING)
+    def no_more(self) -> None:
+        """No further key will have an answer: whoever is aboard is served now."""
+        self._all_answered.set()
 
-    async def _compute_all(self) -> None:
-        self._began = True
-        self._error = InterruptedError("the computation that was to serve this key was cancelled")
+    async def value(self, key: str) -> T | Missing:
+        """The key's value. What stands behind each key's flight.
+
+        The first one computes for all. If it is cancelled, because nobody waits for *its* key any more, the next
+        one does: callers of the other keys may have come from elsewhere.
+        """
+        seat = _Seat[T](key)
+        self._aboard[seat] = None
         try:
-            self._values = await self._compute(list(self._keys))
-            self._error = None
-        except Exception as exc:  # noqa: BLE001 - raised for every key that waits
-            self._error = exc
+            await self._all_answered.wait()
+            async with self._turn:
+                if not seat.served:
+                    await self._serve()
         finally:
-            self._landed.set()
+            self._aboard.pop(seat, None)
+        if seat.error is not None:
+            raise seat.error
+        return seat.value
+
+    async def _serve(self) -> None:
+        """Compute for all who are aboard and have not been served."""
+        seats = [seat for seat in self._aboard if not seat.served]
+        error: Exception | None = None
+        values: Mapping[str, T] = {}
+        try:
+            values = await self._compute([seat.key for seat in seats])
+        except Exception as exc:  # noqa: BLE001 - raised for every key that waits
+            error = exc
+        for seat in seats:
+            seat.served, seat.error, seat.value = True, error, values.get(seat.key, MISSING)

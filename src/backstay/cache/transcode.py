@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from backstay.errors import EncodingError, SealingRequired, ValueTooLarge
 
@@ -14,9 +13,13 @@ from .sealing import Encryptor
 
 T = TypeVar("T")
 
+# Plain numbers: operators of an IntFlag cost a microsecond each.
+_COMPRESSED = int(Flag.COMPRESSED)
+_SEALED = int(Flag.SEALED)
+_new: Any = tuple.__new__
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Times:
+
+class Times(NamedTuple):
     """What an entry knows of when it was made and how long it is good for; units as in `Envelope`."""
 
     epoch: int
@@ -25,13 +28,14 @@ class Times:
     cost: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded(Generic[T]):
+class Decoded(NamedTuple, Generic[T]):
     """A stored value with what its envelope says."""
 
     value: T
     envelope: Envelope
     raw: bytes
+    payload: bytes
+    """What the codec was given: opened and decompressed."""
 
 
 class Transcoder:
@@ -54,6 +58,11 @@ class Transcoder:
         self._encryptor = encryptor
         self._max_value_bytes = max_value_bytes
 
+    @property
+    def seals(self) -> bool:
+        """Whether what is written is encrypted."""
+        return self._encryptor is not None
+
     def write(
         self, key: str, value: T, codec: Codec[T], times: Times, tags: tuple[str, ...], *, sensitive: bool
     ) -> bytes:
@@ -67,36 +76,40 @@ class Transcoder:
         if sensitive and self._encryptor is None:
             raise SealingRequired(f"{key!r} is sensitive, and this cache has no Encryptor to seal it with")
         payload, flags = self._shrink(self._encode(key, value, codec))
-        if self._encryptor is not None:
-            payload = self._encryptor.seal(payload, associated_data(key, codec.number))
-            flags |= Flag.SEALED
-        return pack(
-            Envelope(
-                key=key,
-                codec=codec.number,
-                flags=flags,
-                epoch=times.epoch,
-                fresh_until=times.fresh_until,
-                dead_after=times.dead_after,
-                cost=times.cost,
-                tags=tags,
-                payload=payload,
-            )
-        )
+        return self._pack(_new(Envelope, (key, codec.number, flags, *times, tags, payload)))
+
+    def rewrite(self, envelope: Envelope, until: int) -> bytes | None:
+        """The bytes of the same entry, fresh until another instant (ms since 1970). None if it does not open."""
+        payload = self._open(envelope)
+        if payload is None:
+            return None
+        flags = envelope.flags & ~_SEALED
+        return self._pack(envelope._replace(fresh_until=until, dead_after=until, flags=flags, payload=payload))
 
     def read(self, envelope: Envelope, raw: bytes, codec: Codec[T]) -> Decoded[T] | Doubt:
         """The value in the envelope, or why it cannot be had. Never raises for bytes."""
         if envelope.codec != codec.number:
             return Doubt.CODEC
-        payload = self._open(envelope)
+        # The normal case needs no call: nothing is sealed, and nothing should be.
+        plain = self._encryptor is None and not envelope.flags & _SEALED
+        payload = envelope.payload if plain else self._open(envelope)
         if payload is None:
             return Doubt.UNSEALABLE
         try:
-            if envelope.flags & Flag.COMPRESSED:
+            if envelope.flags & _COMPRESSED:
                 payload = self._compressor.decompress(payload, self._max_value_bytes)
-            return Decoded(codec.decode(payload), envelope, raw)
+            value = codec.decode(payload)
         except Exception:  # noqa: BLE001 - an application's codec may raise anything; doubt is a miss
             return Doubt.UNDECODABLE
+        # As Decoded(...) would, without its detour: this line runs for every hit.
+        decoded: Decoded[T] = _new(Decoded, (value, envelope, raw, payload))
+        return decoded
+
+    def _pack(self, envelope: Envelope) -> bytes:
+        if self._encryptor is None:
+            return pack(envelope)
+        sealed = envelope._replace(flags=envelope.flags | _SEALED)
+        return pack(sealed._replace(payload=self._encryptor.seal(envelope.payload, associated_data(sealed))))
 
     def _encode(self, key: str, value: Any, codec: Codec[Any]) -> bytes:
         try:
@@ -111,11 +124,11 @@ class Transcoder:
             )
         return payload
 
-    def _shrink(self, payload: bytes) -> tuple[bytes, Flag]:
+    def _shrink(self, payload: bytes) -> tuple[bytes, int]:
         if self._compress_above is None or len(payload) <= self._compress_above:
-            return payload, Flag.PLAIN
+            return payload, 0
         smaller = self._compressor.compress(payload)
-        return (smaller, Flag.COMPRESSED) if len(smaller) < len(payload) else (payload, Flag.PLAIN)
+        return (smaller, _COMPRESSED) if len(smaller) < len(payload) else (payload, 0)
 
     def _open(self, envelope: Envelope) -> bytes | None:
         """The payload as it was before sealing; None if it cannot be had.
@@ -123,12 +136,12 @@ class Transcoder:
         With an Encryptor, bytes that are not sealed are refused as well: else whoever can write to the store
         could pass plain bytes off as sealed ones.
         """
-        sealed = bool(envelope.flags & Flag.SEALED)
+        sealed = envelope.flags & _SEALED
         if self._encryptor is None:
             return None if sealed else envelope.payload
         if not sealed:
             return None
         try:
-            return self._encryptor.open(envelope.payload, associated_data(envelope.key, envelope.codec))
+            return self._encryptor.open(envelope.payload, associated_data(envelope))
         except ValueError:
             return None

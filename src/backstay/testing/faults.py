@@ -12,6 +12,7 @@ that block. A fault is a value that the proxy looks at before each chunk it pass
 from __future__ import annotations
 
 import asyncio
+import random
 import ssl
 import struct
 import threading
@@ -22,13 +23,21 @@ from socket import SO_LINGER, SOL_SOCKET
 from typing import Self, assert_never
 
 _CHUNK = 65_536
+_UNDER_WAY = 64  # chunks that were received and are not passed on yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """Each chunk from the server arrives `seconds` later."""
+    """Each chunk from the server arrives `seconds` later; chunks under way do not hold up each other."""
 
     seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Jitter:
+    """Each chunk from the server arrives up to `most` seconds later, at random, and in order."""
+
+    most: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +77,7 @@ class Refuse:
     """Open connections are reset at their next reply, and new ones at once."""
 
 
-Fault = Latency | Drip | ResetMidReply | HalfClose | Blackhole | Corrupt | Refuse
+Fault = Latency | Jitter | Drip | ResetMidReply | HalfClose | Blackhole | Corrupt | Refuse
 
 
 class FaultProxy:
@@ -87,6 +96,7 @@ class FaultProxy:
         self._tls = tls
         self._ready: Future[asyncio.AbstractEventLoop] = Future()
         self._closing = asyncio.Event()
+        self._serving: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
 
     def __enter__(self) -> Self:
@@ -108,13 +118,19 @@ class FaultProxy:
         self._ready.set_result(asyncio.get_running_loop())
         await self._closing.wait()
         server.close()
-        connections = asyncio.all_tasks() - {asyncio.current_task()}
-        for connection in connections:
-            connection.cancel()
-        await asyncio.gather(*connections, return_exceptions=True)
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
+        task = asyncio.create_task(self._serve_one(reader, writer))
+        self._serving.add(task)
+        # Not in a `finally` of the task: one that is cancelled before its first step never comes there.
+        task.add_done_callback(lambda _: _abort(writer))
+        task.add_done_callback(self._serving.discard)
+
+    async def _serve_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             if isinstance(self.fault, Refuse):
                 raise ConnectionRefusedError
@@ -128,7 +144,6 @@ class FaultProxy:
         except* OSError:
             pass  # one of the two sides is gone, which is what this proxy is for
         finally:
-            _abort(writer)
             _abort(to_server)
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -139,19 +154,28 @@ class FaultProxy:
         writer.close()
 
     async def _backward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while chunk := await reader.read(_CHUNK):
-            await self._while_blackholed()
-            if not await self._pass_on(chunk, writer):
-                return
-        writer.close()
+        # Received and passed on by two tasks: a delay is a distance, which does not make the road narrower.
+        arrived: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(_UNDER_WAY)
+        async with asyncio.TaskGroup() as group:
+            receiving = group.create_task(_receive(reader, arrived))
+            while True:
+                since, chunk = await arrived.get()
+                if not chunk:
+                    writer.close()
+                    return
+                await self._while_blackholed()
+                if not await self._pass_on(chunk, since, writer):
+                    receiving.cancel()
+                    return
 
-    async def _pass_on(self, chunk: bytes, writer: asyncio.StreamWriter) -> bool:
-        """Whether the connection lives on after `chunk`."""
+    async def _pass_on(self, chunk: bytes, since: float, writer: asyncio.StreamWriter) -> bool:
+        """Whether the connection lives on after `chunk`, which arrived at `since`."""
         match fault := self.fault:
             case None | Blackhole():
                 writer.write(chunk)
-            case Latency(seconds=seconds):
-                await asyncio.sleep(seconds)
+            case Latency(seconds=seconds) | Jitter(most=seconds):
+                share = random.random() if isinstance(fault, Jitter) else 1.0  # noqa: S311 - chance is the point
+                await asyncio.sleep(since + seconds * share - asyncio.get_running_loop().time())
                 writer.write(chunk)
             case Drip(seconds=seconds):
                 await self._drip(chunk, writer, seconds)
@@ -187,6 +211,13 @@ class FaultProxy:
         # Polled: the fault is set from other threads, and by plain assignment.
         while isinstance(self.fault, Blackhole):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+
+
+async def _receive(reader: asyncio.StreamReader, arrived: asyncio.Queue[tuple[float, bytes]]) -> None:
+    chunk = b"something"
+    while chunk:
+        chunk = await reader.read(_CHUNK)
+        await arrived.put((asyncio.get_running_loop().time(), chunk))
 
 
 def _corrupted(chunk: bytes, fault: Corrupt) -> bytes:

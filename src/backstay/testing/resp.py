@@ -52,7 +52,15 @@ class RespClient:
 
     def call(self, *words: str | int) -> Reply:
         """Send one command and return its reply. Raises `RespError` for an error reply."""
+        self.send(*words)
+        return self.receive()
+
+    def send(self, *words: str | int) -> None:
+        """Send one command and wait for nothing."""
         self._socket.sendall(_encode([str(word) for word in words]))
+
+    def receive(self) -> Reply:
+        """The next reply. Raises `RespError` for an error reply, `OSError` when none comes in time."""
         return self._read()
 
     def text(self, *words: str | int) -> str:

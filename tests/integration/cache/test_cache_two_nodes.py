@@ -31,7 +31,9 @@ def nodes(request):
                     for _ in range(2)
                 ]
             yield [
-                await stack.enter_async_context(Cache(backend, locks=backend, defaults=Defaults(jitter=0.0)))
+                await stack.enter_async_context(
+                    Cache(backend, locks=backend, defaults=Defaults(jitter=0.0), local=None)
+                )
                 for backend in backends
             ]
 

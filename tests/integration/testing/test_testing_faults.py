@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -11,6 +12,7 @@ from backstay.testing.faults import (
     Corrupt,
     Drip,
     HalfClose,
+    Jitter,
     Latency,
     Refuse,
     ResetMidReply,
@@ -106,3 +108,16 @@ def test_a_dead_server_behind_the_proxy_resets_its_clients(proxy, redis_server: 
     redis_server.kill()
     with pytest.raises(ConnectionError), RespClient(proxy.port) as client:
         client.call("PING")
+
+
+@pytest.mark.parametrize("fault", [Latency(seconds=0.2), Jitter(most=0.2)])
+def test_what_is_under_way_is_delayed_side_by_side_and_stays_in_order(client, proxy, fault):
+    proxy.fault = fault
+    started = time.monotonic()
+    with ThreadPoolExecutor() as pool:  # one connection: replies in between requests, each a chunk of its own
+        reading = pool.submit(lambda: [client.receive() for _ in range(8)])
+        for number in range(8):
+            client.send("ECHO", number)
+            time.sleep(0.02)
+        assert reading.result() == [b"%d" % number for number in range(8)]
+    assert time.monotonic() - started < 0.2 + 8 * 0.02 + 0.3

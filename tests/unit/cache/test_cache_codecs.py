@@ -176,10 +176,18 @@ def test_sealed_values_show_nothing_and_open_for_their_key_only():
     assert read(transcoder, "a", raw) == "confidential"
     payload = unpack(other, "b").payload
     envelope = unpack(raw, "a")
-    from dataclasses import replace
+    assert transcoder.read(envelope._replace(payload=payload), raw, DEFAULT) is Doubt.UNSEALABLE
+    assert transcoder.read(envelope._replace(codec=4), raw, Json()) is Doubt.UNSEALABLE
+    for changed in ({"epoch": 9}, {"fresh_until": 2**60}, {"dead_after": 2**60}, {"tags": ("another",)}):
+        assert transcoder.read(envelope._replace(**changed), raw, DEFAULT) is Doubt.UNSEALABLE
 
-    assert transcoder.read(replace(envelope, payload=payload), raw, DEFAULT) is Doubt.UNSEALABLE
-    assert transcoder.read(replace(envelope, codec=4), raw, Json()) is Doubt.UNSEALABLE
+
+def test_a_sealed_value_can_be_given_other_times_and_is_sealed_anew():
+    transcoder = sealing({"1": KEY_1}, "1")
+    rewritten = transcoder.rewrite(unpack(write(transcoder, "a", "confidential", sensitive=True), "a"), 2**40)
+    assert read(transcoder, "a", rewritten) == "confidential"
+    assert unpack(rewritten, "a").fresh_until == 2**40
+    assert sealing({"1": KEY_2}, "1").rewrite(unpack(rewritten, "a"), 2**41) is None
 
 
 def test_plain_bytes_are_not_taken_for_sealed_ones_nor_the_other_way():
