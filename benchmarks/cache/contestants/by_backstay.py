@@ -1,17 +1,13 @@
-"""backstay, with its default settings."""
+"""backstay on Redis, with its default settings: budget, breaker, envelope check and counters are on."""
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 
 from payloads import Order
 
-from backstay.cache import Cache, MemoryCache, get_cached_or_compute
+from backstay.cache import Cache, get_cached_or_compute
 from backstay.cache.redis import RedisCache
-
-# The one line to change once Cache takes a local tier: LOCAL = {"local": …}. Until then, "local" measures the
-# embedded backend, and the Zipf mix goes to Redis each time.
-LOCAL: dict = {}
 
 
 async def _never():
@@ -25,11 +21,10 @@ class Backstay:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str, payload: str, *, local: bool = False, in_memory: bool = False):
-        async with AsyncExitStack() as stack:
-            embedded = in_memory and not LOCAL
-            backend = MemoryCache() if embedded else await stack.enter_async_context(RedisCache.open(url))
-            cache = await stack.enter_async_context(Cache(backend, **(LOCAL if local else {})))
+    async def open(cls, url: str, payload: str, *, local: bool = False):
+        # Where Redis is measured, the local tier must be off: it would answer instead.
+        kept = {} if local else {"local": None}
+        async with RedisCache.open(url) as backend, Cache(backend, **kept) as cache:
             yield cls(cache, payload)
 
     async def prefill(self, values) -> None:
