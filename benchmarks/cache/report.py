@@ -43,7 +43,8 @@ def _timed(name: str, results: dict) -> str:
     cells.append(f"{result[PRIMARY] / limit[PRIMARY]:.2f}" if PRIMARY in limit else "–")
     cells.append(f"{result[PRIMARY] / ours[PRIMARY]:.2f}" if PRIMARY in ours else "–")
     cells += [_number(result[figure]) for figure in ("ops_s", "p50_us", "p99_us")]
-    return f"| {name} | {' | '.join(cells)} | |"
+    computed = f"{_number(result['computed'])} hits were computed instead" if result.get("computed") else ""
+    return f"| {name} | {' | '.join(cells)} | {computed} |"
 
 
 def _counted(name: str, results: dict) -> str:

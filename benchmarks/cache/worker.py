@@ -80,6 +80,7 @@ async def measure(contestant, workload: Workload, ops: int) -> dict:
         "ops_s": ops / wall,
         "p50_us": taken[len(taken) // 2] / 1000,
         "p99_us": taken[math.ceil(len(taken) * 0.99) - 1] / 1000,
+        "computed": getattr(contestant, "computed", 0),
     }
 
 
