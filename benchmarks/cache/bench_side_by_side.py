@@ -51,7 +51,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--contestants", default="", help=f"of {','.join(NAMES)}")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--out", type=Path, default=Path("build/bench/cache"))
-    return parser.parse_args()
+    return parser.parse_known_args()[0]  # options of the other benchmarks of this subject are theirs
 
 
 def present(names: list[str]) -> list[str]:

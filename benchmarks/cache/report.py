@@ -69,7 +69,13 @@ def table(row: dict) -> str:
         ]
         lines = [_timed(name, results) for name in ordered]
     loop = "" if row["loop"] == "asyncio" else f", {row['loop']}"
-    return "\n".join([f"**{row['title']}{loop}** ({verdict(results)})", "", *head, *lines, ""])
+    picture = [] if counting else [f"![client CPU per operation: {row['title']}]({picture_of(row)})", ""]
+    return "\n".join([f"**{row['title']}{loop}** ({verdict(results)})", "", *head, *lines, "", *picture])
+
+
+def picture_of(row: dict) -> str:
+    """The file name of a workload's picture."""
+    return f"{row['workload']}-{row['loop']}.svg"
 
 
 def bars(row: dict) -> str:
@@ -113,5 +119,5 @@ def write_report(report: dict, where: Path) -> str:
     (where / "table.md").write_text(head + "\n".join(map(table, report["rows"])), "utf-8")
     for row in report["rows"]:
         if any(PRIMARY in result for result in row["results"].values()):
-            (where / f"{row['workload']}-{row['loop']}.svg").write_text(bars(row), "utf-8")
+            (where / picture_of(row)).write_text(bars(row), "utf-8")
     return table(report["rows"][-1])
