@@ -141,10 +141,24 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Run the benchmarks, or those named: ``nox -s bench -- benchmarks/cache/bench_hit.py``."""
+    """Run the benchmarks, those of a subject, or those named; options go to each of them.
+
+    ``nox -s bench``, ``nox -s bench -- cache --quick``, ``nox -s bench -- benchmarks/tokens/bench_tokens.py``.
+    """
     install(session, "test", "bench")
-    for script in session.posargs or sorted(map(str, Path("benchmarks").glob("*/bench_*.py"))):
-        session.run("python", script)
+    # Only what begins with a dash is an option: write ``--only=hit-256``.
+    options = [word for word in session.posargs if word.startswith("-")]
+    for script in bench_scripts([word for word in session.posargs if not word.startswith("-")]):
+        session.run("python", script, *options)
+
+
+def bench_scripts(names: list[str]) -> list[str]:
+    """The benchmarks behind names: a subject stands for all of its own, anything else is a path."""
+    folders = {folder.name: folder for folder in Path("benchmarks").iterdir() if folder.is_dir()}
+    scripts: list[str] = []
+    for name in names or sorted(folders):
+        scripts += sorted(map(str, folders[name].glob("bench_*.py"))) if name in folders else [name]
+    return scripts
 
 
 @nox.session

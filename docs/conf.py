@@ -15,7 +15,7 @@ release = version = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["projec
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 3
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "explanation/performance/*.md"]  # the latter are included by a page
 
 # Docstrings write names as `name`, as Markdown does.
 default_role = "code"

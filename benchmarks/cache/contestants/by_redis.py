@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import asynccontextmanager
+from typing import ClassVar
 
 from payloads import to_json
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -12,7 +13,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 class Default:
     """Its own time-outs. Its pool of 100 raises when it is full, so this one waits instead."""
 
-    options: dict = {"max_connections": 100}
+    options: ClassVar[dict] = {"max_connections": 100}
 
     def __init__(self, client: Redis, payload: str) -> None:
         self._client = client
@@ -54,4 +55,4 @@ class Default:
 class Tuned(Default):
     """Few connections and no time-out per command: the fastest we found, and without any protection."""
 
-    options: dict = {"max_connections": 16, "socket_timeout": None}
+    options: ClassVar[dict] = {"max_connections": 16, "socket_timeout": None}
