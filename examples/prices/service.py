@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path as FilePath
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 from anyio import sleep, to_thread
 from fastapi import APIRouter, FastAPI, HTTPException, Path, Query, Request, Response
 
-from backstay import ANY, Backstay, cache_key, get_cached_or_compute, invalidate_pattern, key_pattern
+from backstay import (
+    ANY,
+    Backstay,
+    cache_key,
+    get_cached_or_compute,
+    invalidate_pattern,
+    key_pattern,
+    run_pending_migrations,
+)
+from backstay.secret import Secret
+from backstay.settings import MigrationSettings, Settings, from_env
 from prices.domain import NoPrice, Summary, read_history, summarise
 
 TTL = 3600
 """Seconds. Nobody rewrites the past, so a month's summary may be old."""
+MIGRATIONS = FilePath(__file__).parent / "migrations"
 
 Symbol = Annotated[str, Path(pattern=r"^[A-Za-z.]{1,10}$", description="such as AAPL")]
 OnDate = Annotated[dt.date | None, Query(description="the newest month if not given")]
@@ -77,12 +93,33 @@ async def stats(request: Request) -> dict[str, Any]:
     }
 
 
+@asynccontextmanager
+async def opened(_app: FastAPI) -> AsyncIterator[dict[str, Backstay]]:
+    """Open what stands behind the service, and bring its database to where its files say: one replica does it,
+    the others wait. Without BACKSTAY_DATABASE_URL the database is a file that is gone with the process, as the
+    embedded cache is.
+    """
+    with TemporaryDirectory() as directory:
+        async with Backstay.open(with_database(from_env(), FilePath(directory))) as kit:
+            await run_pending_migrations()
+            yield {"backstay": kit}
+
+
+def with_database(settings: Settings, directory: FilePath) -> Settings:
+    """The settings with a database, embedded in `directory` unless they name one, and our migrations."""
+    return replace(
+        settings,
+        database_url=settings.database_url or Secret(f"sqlite:///{directory / 'prices.db'}"),
+        migrations=MigrationSettings(directory=MIGRATIONS, app_version=settings.migrations.app_version),
+    )
+
+
 def create_app(*, source_seconds: float = 0.0) -> FastAPI:
-    """The application, with everything that stands behind it opened and closed by one line.
+    """The application, with everything that stands behind it opened, and its database brought up to date.
 
     `source_seconds` is how long the price source is made to take beyond reading its file.
     """
-    app = FastAPI(title="Prices", lifespan=Backstay.lifespan())
+    app = FastAPI(title="Prices", lifespan=opened)
     app.state.source_seconds = source_seconds
     app.include_router(prices)
     app.include_router(operations)

@@ -10,18 +10,22 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final, Protocol
 
 from .ambient import Ambient
 from .cache import Cache, CacheBackend, Defaults, LockBackend, MemoryCache, Transcoder, current_cache
 from .clock import Clock, SystemClock
+from .errors import ConfigError
 from .events import Emitter, Listener
 from .health import Health
 from .migrations import MigrationRunner, open_runners, runner_for
 from .passwords import PasswordHasher, PasswordPolicy, StandardPolicy, ambient_hasher, ambient_policy
 from .settings import Settings, from_env
 from .telemetry.logging import LogListener
-from .tokens import JwtCodec, TokenCodec
+from .tokens import KeyRing, Lifetimes, TokenService, TokenStore, UserClaims
+from .tokens.opening import TokenPlan, open_tokens
+from .tokens.sessions import TokenIds
 
 
 class _Store(CacheBackend, LockBackend, Protocol):
@@ -35,8 +39,12 @@ class Backstay:
     cache: Cache
     passwords: PasswordPolicy
     hasher: PasswordHasher
-    tokens: TokenCodec | None = None
-    """What signs and verifies; None unless a key ring is set."""
+    tokens: TokenService | None = None
+    """Sessions and their tokens. Always there after `open`; None only in one that was made by hand without."""
+    keys: KeyRing | None = None
+    """What the tokens are signed with, and the key set to publish."""
+    token_store: TokenStore | None = None
+    """Where sessions, revocations and one-time identifiers are: what `DpopVerifier` and `OpaqueTokens` take."""
     migrations: MigrationRunner | None = None
     """What `run_pending_migrations` uses; None unless a database and a directory are set."""
     health: Health
@@ -46,20 +54,28 @@ class Backstay:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, settings: Settings | None = None, *, listeners: Iterable[Listener] = (), clock: Clock | None = None
+        cls,
+        settings: Settings | None = None,
+        *,
+        listeners: Iterable[Listener] = (),
+        clock: Clock | None = None,
+        users: UserClaims | None = None,
     ) -> AsyncGenerator[Backstay]:
         """Open every part that the settings ask for, and make it the one that module-level functions mean.
 
-        Without a Redis URL the cache is this process's memory. Nothing connects before its first use. On the way
-        out all parts are closed in reverse order, also when closing one of them fails.
+        Without a Redis URL the cache is this process's memory, and without token keys so are sessions. Nothing
+        connects before its first use. On the way out all parts are closed in reverse order, also when closing one
+        of them fails.
 
         Args:
             settings: from the environment if not given.
             listeners: told of every event, beside the one that logs.
             clock: where time comes from.
+            users: asked at each issue and refresh of tokens for what a user may do now; see `UserClaims`.
 
         Raises:
             ConfigError: a setting is missing, unknown or malformed.
+            KeyRejected: a token key or secret is refused.
             MissingExtraError: a setting asks for a driver that is not installed.
         """
         given = from_env() if settings is None else settings
@@ -75,12 +91,17 @@ class Backstay:
             migrations = _migration_runner(given, ticking, heard)
             if migrations is not None:
                 stack.enter_context(open_runners.entered(migrations))
-            health = Health([CacheProbe(backend)], clock=ticking)
+            tokens = await stack.enter_async_context(
+                open_tokens(_token_plan(given), clock=ticking, events=Emitter(heard), users=users)
+            )
+            health = Health([CacheProbe(backend), TokenProbe(tokens.store)], clock=ticking)
             kit = cls(
                 cache=cache,
                 passwords=passwords,
                 hasher=hasher,
-                tokens=_token_codec(given, ticking),
+                tokens=tokens.service,
+                keys=tokens.keys,
+                token_store=tokens.store,
                 migrations=migrations,
                 health=health,
                 clock=ticking,
@@ -90,7 +111,11 @@ class Backstay:
 
     @classmethod
     def lifespan(
-        cls, settings: Settings | None = None, *, listeners: Iterable[Listener] = ()
+        cls,
+        settings: Settings | None = None,
+        *,
+        listeners: Iterable[Listener] = (),
+        users: UserClaims | None = None,
     ) -> Callable[[Any], AbstractAsyncContextManager[dict[str, Backstay]]]:
         """What FastAPI, Starlette and Litestar take as a lifespan: ``FastAPI(lifespan=Backstay.lifespan())``.
 
@@ -99,7 +124,7 @@ class Backstay:
 
         @asynccontextmanager
         async def opened(_app: Any) -> AsyncGenerator[dict[str, Backstay]]:
-            async with cls.open(settings, listeners=listeners) as kit:
+            async with cls.open(settings, listeners=listeners, users=users) as kit:
                 yield {"backstay": kit}
 
         return opened
@@ -117,6 +142,21 @@ class CacheProbe:
     async def check(self) -> None:
         """Look at nothing but the log. Raises CacheUnavailable."""
         await self._backend.read((), since=0)
+
+
+class TokenProbe:
+    """Whether the store of sessions and revocations answers. Required: without it nobody can be let in."""
+
+    name = "tokens"
+    required = True
+
+    def __init__(self, store: TokenStore) -> None:
+        self._store = store
+
+    async def check(self) -> None:
+        """Ask for a token that nobody has. Raises TokenStoreUnavailable."""
+        nobody = TokenIds(token_id="-", session_id="-", user="-", epoch=0)  # noqa: S106 - an identifier
+        await self._store.is_revoked(nobody)
 
 
 async def _open_cache(
@@ -148,12 +188,30 @@ async def _open_backend(stack: AsyncExitStack, settings: Settings, clock: Clock)
     )
 
 
-def _token_codec(settings: Settings, clock: Clock) -> TokenCodec | None:
-    if settings.token.keys is None:
-        return None
-    from .tokens.keyfile import load_ring
-
-    return JwtCodec(load_ring(settings.token.keys.reveal(), clock=clock), clock=clock)
+def _token_plan(settings: Settings) -> TokenPlan:
+    token = settings.token
+    # A Redis that is there for the cache holds sessions too, as soon as there are keys to go with them.
+    shared = token.store or (settings.redis_url if token.keys is not None else None)
+    try:
+        lifetimes = Lifetimes(
+            access=timedelta(seconds=token.access_ttl),
+            idle=timedelta(seconds=token.idle_ttl),
+            absolute=timedelta(seconds=token.absolute_ttl),
+            grace=timedelta(seconds=token.grace),
+        )
+    except ValueError as exc:
+        raise ConfigError(f"token lifetimes: {exc}") from exc
+    return TokenPlan(
+        keys=token.keys,
+        refresh_secrets=token.refresh_secrets,
+        issuer=token.issuer,
+        audience=token.audience,
+        store=shared,
+        prefix=token.prefix,
+        lifetimes=lifetimes,
+        leeway=timedelta(seconds=token.leeway),
+        verified=token.verified,
+    )
 
 
 def _migration_runner(settings: Settings, clock: Clock, listeners: Iterable[Listener]) -> MigrationRunner | None:

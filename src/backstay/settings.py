@@ -58,16 +58,36 @@ class MigrationSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenSettings:
-    """Access tokens, which can be issued and verified where keys are set."""
+    """Tokens and sessions. Durations are seconds.
+
+    With nothing set, tokens work within this process for as long as it lives: for development. With `keys` set,
+    the others that a service in production needs are asked for.
+    """
 
     keys: Secret | None = None
     """The key ring as ``backstay token keygen`` writes it; usually mounted, so ``…_FILE``."""
+    refresh_secrets: Secret | None = None
+    """``kid:base64url,…`` of at least 32 bytes each, the current one first. Needed where sessions are shared."""
     issuer: str = ""
-    """The ``iss`` of our tokens."""
-    audience: str = ""
-    """The ``aud`` that our tokens are for."""
+    """The ``iss`` of our tokens. Needed with `keys`."""
+    audience: tuple[str, ...] = ()
+    """The ``aud`` that our tokens are for, separated by commas. Needed with `keys`."""
     store: Secret | None = None
-    """Where sessions and revocations are kept: a redis or a postgresql URL."""
+    """Where sessions and revocations are kept, a redis or a postgresql URL; `redis_url` if not set."""
+    prefix: str = "backstay:tokens"
+    """Of every key of the token store in Redis."""
+    access_ttl: float = 600.0
+    """How long an access token is good."""
+    idle_ttl: float = 14 * 86_400.0
+    """How long a session lasts without a refresh."""
+    absolute_ttl: float = 90 * 86_400.0
+    """How long a session lasts however often it is refreshed."""
+    grace: float = 10.0
+    """How long a used refresh token is answered again, with the same successor."""
+    leeway: float = 30.0
+    """By how much the clocks of issuer and verifier may differ."""
+    verified: int = 4096
+    """How many verified tokens are remembered for a minute each; 0 is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -20,6 +19,7 @@ import anyio
 from backstay.errors import BackstayError, MissingExtraError
 from backstay.tokens import JwtCodec, KeyRing, RingKey, TokenProfile
 from backstay.tokens.events import fingerprint
+from backstay.tokens.opening import open_store
 from backstay.tokens.protocol import SessionStore
 from backstay.tokens.refresh import new_identifier
 
@@ -45,6 +45,13 @@ _STORE = click.option(
     envvar="BACKSTAY_TOKEN_STORE",
     required=True,
     help="where sessions are: redis://… or postgresql://…",
+)
+_PREFIX = click.option(
+    "--prefix",
+    envvar="BACKSTAY_TOKEN_PREFIX",
+    default="backstay:tokens",
+    show_default=True,
+    help="of the keys in Redis",
 )
 
 
@@ -109,7 +116,7 @@ def issue(
     now = int(time.time())
     claims: dict[str, object] = {
         "iss": issuer,
-        "aud": audience,
+        "aud": audience.split(","),
         "sub": subject,
         "client_id": client_id,
         "iat": now,
@@ -117,7 +124,7 @@ def issue(
         "jti": new_identifier(),
         "scope": scope,
     }
-    profile = TokenProfile.access(issuer=issuer, audience=audience)
+    profile = TokenProfile.access(issuer=issuer, audience=audience.split(","))
     click.echo(_call(lambda: JwtCodec(_ring(keys)).encode_now(claims, profile=profile)))
 
 
@@ -128,7 +135,7 @@ def issue(
 def inspect(*, keys: Path, issuer: str, audience: str) -> None:
     """Verify the access token on standard input and print its claims. Exits 1 if it is refused."""
     text = sys.stdin.read().strip()
-    profile = TokenProfile.access(issuer=issuer, audience=audience)
+    profile = TokenProfile.access(issuer=issuer, audience=audience.split(","))
     codec = JwtCodec(_ring(keys))
     try:
         found = codec.verifier.verify(text, expect=profile)
@@ -142,10 +149,11 @@ def inspect(*, keys: Path, issuer: str, audience: str) -> None:
 
 @token.command()
 @_STORE
+@_PREFIX
 @click.option("--user", default=None, help="end all sessions and access tokens of this user")
 @click.option("--session", default=None, help="end this one session")
 @click.option("--keep", default=None, help="with --user: the one session to keep")
-def revoke(*, url: str, user: str | None, session: str | None, keep: str | None) -> None:
+def revoke(*, url: str, prefix: str, user: str | None, session: str | None, keep: str | None) -> None:
     """End sessions at once, on every machine that follows the store."""
     if (user is None) == (session is None):
         raise click.UsageError("give either --user or --session")
@@ -155,13 +163,14 @@ def revoke(*, url: str, user: str | None, session: str | None, keep: str | None)
             return await store.end_user(user, keep=keep)
         return int(await store.end_session(cast("str", session)))
 
-    click.echo(f"{_with_store(url, work)} sessions ended")
+    click.echo(f"{_with_store(url, prefix, work)} sessions ended")
 
 
 @token.command()
 @_STORE
+@_PREFIX
 @click.argument("user")
-def sessions(*, url: str, user: str) -> None:
+def sessions(*, url: str, prefix: str, user: str) -> None:
     """List the live sessions of a user, newest first, one JSON object a line."""
 
     async def work(store: SessionStore) -> list[dict[str, Any]]:
@@ -171,7 +180,7 @@ def sessions(*, url: str, user: str) -> None:
             for s in await store.sessions(user)
         ]
 
-    for row in _with_store(url, work):
+    for row in _with_store(url, prefix, work):
         click.echo(json.dumps(row))
 
 
@@ -188,28 +197,12 @@ def _call(work: Callable[[], T]) -> T:
         raise click.ClickException(str(exc)) from None
 
 
-def _with_store(url: str, work: Callable[[SessionStore], Awaitable[T]]) -> T:
+def _with_store(url: str, prefix: str, work: Callable[[SessionStore], Awaitable[T]]) -> T:
     async def main() -> T:
-        async with _open(url) as store:
+        async with open_store(url, prefix=prefix) as store:
             return await work(store)
 
     return _call(lambda: anyio.run(main))
-
-
-@asynccontextmanager
-async def _open(url: str) -> AsyncGenerator[SessionStore]:
-    if url.startswith(("redis://", "rediss://", "unix://")):
-        from backstay.tokens.redis import open_redis_store
-
-        async with open_redis_store(url) as redis:
-            yield redis
-    elif url.startswith(("postgresql://", "postgres://")):
-        from backstay.tokens.postgres import open_postgres_store
-
-        async with open_postgres_store(url) as postgres:
-            yield postgres
-    else:
-        raise click.UsageError("--store begins with redis:// or postgresql://")
 
 
 def _iso(instant: float) -> str:

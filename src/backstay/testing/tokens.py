@@ -19,17 +19,13 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from typing import Any
 
 import anyio
 
-from backstay.tokens.protocol import OpaqueStore, ReplayStore, RevocationLog, SessionStore
+from backstay.tokens.protocol import TokenStore
 from backstay.tokens.refresh import new_identifier
 from backstay.tokens.sessions import Kind, NewSession, Outcome, Revocation, Rotation, TokenIds
-
-
-class TokenStore(SessionStore, RevocationLog, ReplayStore, OpaqueStore, Protocol):
-    """The whole of what a token store offers."""
 
 
 def new_session(**changes: Any) -> NewSession:

@@ -30,6 +30,7 @@ from .protocol import (
     Signer,
     SigningKey,
     TokenCodec,
+    TokenStore,
     VerificationKey,
 )
 from .refresh import RefreshSecrets
@@ -86,6 +87,7 @@ __all__ = [
     "TokenProfile",
     "TokenReason",
     "TokenService",
+    "TokenStore",
     "TokenStoreUnavailable",
     "UserClaims",
     "VerificationKey",

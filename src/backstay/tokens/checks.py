@@ -281,6 +281,21 @@ def check_times(claims: RegisteredClaims, expect: TokenProfile, now: float) -> N
         raise InvalidToken(Reason.EXPIRED)
 
 
+def check_binding(token: VerifiedToken, jkt: str | None, /) -> None:
+    """A bound token needs the very key it is bound to, and a proof needs a token that is bound to its key.
+
+    `jkt` is the thumbprint of the key that the bearer has proven to hold (RFC 9449, 7.1), or None without a
+    proof. A binding of another kind (a certificate's, RFC 8705) is one that nobody has checked here.
+
+    Raises:
+        InvalidToken: `BINDING`.
+    """
+    confirmation = token.registered.cnf
+    bound = None if confirmation is UNSET else confirmation
+    if bound != (None if jkt is None else {"jkt": jkt}):
+        raise InvalidToken(Reason.BINDING)
+
+
 def check_claims_to_sign(claims: dict[str, Any], payload: bytes, profile: TokenProfile, now: float) -> None:
     """The same checks before signing: what is issued is what will be accepted.
 

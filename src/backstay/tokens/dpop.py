@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, cast
@@ -19,9 +18,11 @@ from backstay.errors import InvalidToken, KeyRejected
 from backstay.errors import TokenReason as Reason
 
 from . import base64url, checks
-from .claims import VerifiedToken
+from .checks import check_binding
 from .jose import JoseKey, import_jwk
 from .protocol import ReplayStore
+
+__all__ = ["DpopNonces", "DpopVerifier", "Proof", "check_binding", "read_proof"]
 
 MAX_PROOF = 4096
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
@@ -77,17 +78,6 @@ def read_proof(
     if nonce is not None and not checks.is_text(nonce):
         raise InvalidToken(Reason.CLAIM)
     return Proof(jkt=key.thumbprint(), token_id=claims["jti"], issued_at=claims["iat"], nonce=nonce)
-
-
-def check_binding(token: VerifiedToken, jkt: str | None, /) -> None:
-    """A bound token needs its key, and a proof needs a token that is bound to its key.
-
-    Raises:
-        InvalidToken: `BINDING`.
-    """
-    confirmation: Mapping[str, Any] = token.claims.get("cnf", {})
-    if confirmation.get("jkt") != jkt:
-        raise InvalidToken(Reason.BINDING)
 
 
 class DpopNonces:

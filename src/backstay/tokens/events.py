@@ -95,3 +95,22 @@ class KeySetRefreshed(Event):
     url: str
     keys: int
     failed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EphemeralKeyMade(Event):
+    """No key ring is configured, so this process made a key of its own: fit for development only.
+
+    Other processes refuse its tokens, and so does this one after a restart.
+    """
+
+    level: ClassVar[int] = logging.WARNING
+
+    kid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionsInMemory(Event):
+    """Keys are configured, and a store is not: sessions and revocations are this process's, and end with it."""
+
+    level: ClassVar[int] = logging.WARNING

@@ -220,6 +220,10 @@ class OpaqueStore(Protocol):
         ...
 
 
+class TokenStore(SessionStore, RevocationLog, ReplayStore, OpaqueStore, Protocol):
+    """All four in one, as our three stores have them."""
+
+
 __all__ = [
     "KeySource",
     "OpaqueStore",
@@ -231,5 +235,6 @@ __all__ = [
     "Signer",
     "SigningKey",
     "TokenCodec",
+    "TokenStore",
     "VerificationKey",
 ]

@@ -62,6 +62,24 @@ class RefreshSecrets:
             kid: hmac.new(secret, b"backstay refresh v1\0", sha256) for kid, secret in secrets_by_kid.items()
         }
 
+    @classmethod
+    def parse(cls, text: str, /) -> RefreshSecrets:
+        """Secrets as a setting has them: ``kid:base64url``, separated by commas or lines, the current one first.
+
+        Raises:
+            KeyRejected: a part has another form, or as the constructor does. No message quotes a secret.
+        """
+        found: dict[str, bytes] = {}
+        for part in re.split(r"[,\s]+", text.strip()):
+            kid, colon, encoded = part.partition(":")
+            if not colon or kid in found:
+                raise KeyRejected("refresh secrets are 'kid:base64url', by commas, each kid once")
+            try:
+                found[kid] = base64url.decode(encoded.encode("ascii", "replace"))
+            except base64url.NotBase64Url:
+                raise KeyRejected("a refresh secret is in base64url without padding") from None
+        return cls(found, current=next(iter(found)))
+
     def __repr__(self) -> str:
         return f"<RefreshSecrets {len(self._keyed)} kids, current {self.current!r}>"
 

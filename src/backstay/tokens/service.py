@@ -12,6 +12,7 @@ from backstay.clock import Clock, SystemClock
 from backstay.errors import InvalidToken, TokenReason, TokenStoreUnavailable
 from backstay.events import Emitter
 
+from .checks import check_binding
 from .claims import TokenProfile, VerifiedToken
 from .events import (
     RefreshReused,
@@ -216,8 +217,12 @@ class TokenService:
         )
         return pair
 
-    async def authenticate(self, access_token: str, /) -> VerifiedToken:
-        """Verify an access token and that it has not been revoked.
+    async def authenticate(self, access_token: str, /, *, jkt: str | None = None) -> VerifiedToken:
+        """Verify an access token, that it has not been revoked, and that its bearer may carry it.
+
+        `jkt` is what `DpopVerifier.check` answered to the proof of this very request, or None if it came
+        without one. A token that is bound to a key is refused without that key's proof (RFC 9449, 7.1), and so
+        is a proof beside a token that is bound to no key.
 
         Raises:
             InvalidToken: the token is refused.
@@ -225,8 +230,8 @@ class TokenService:
         """
         try:
             token = await self._codec.decode(access_token, expect=self._profile)
-            if self._revocations is not None:
-                await self._revocations.check(token)
+            check_binding(token, jkt)
+            await self._check_revocation(token)
         except InvalidToken as exc:
             self._report(exc.reason, access_token)
             raise
@@ -265,13 +270,23 @@ class TokenService:
         return await self._store.sessions(user)
 
     async def introspect(self, access_token: str, /) -> Introspection:
-        """What an access token is worth now (RFC 7662); an inactive answer says nothing more."""
+        """What an access token is worth now (RFC 7662); an inactive answer says nothing more.
+
+        A bound token is described with its binding, which is for whoever asks to check (RFC 9449, 6.2).
+        """
         try:
-            return Introspection.of(await self.authenticate(access_token))
-        except InvalidToken:
+            token = await self._codec.decode(access_token, expect=self._profile)
+            await self._check_revocation(token)
+        except InvalidToken as exc:
+            self._report(exc.reason, access_token)
             return Introspection(active=False)
+        return Introspection.of(token)
 
     # ---- inside
+
+    async def _check_revocation(self, token: VerifiedToken) -> None:
+        if self._revocations is not None:
+            await self._revocations.check(token)
 
     async def _pair(
         self, family: str, rotation: Rotation, client_id: str, scope: str, extra: Mapping[str, object]

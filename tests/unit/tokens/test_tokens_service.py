@@ -168,7 +168,7 @@ async def test_a_bound_session_needs_its_key() -> None:
     assert pair.token_type == "DPoP"
     assert await house.refused(house.refresh(pair.refresh_token)) is TokenReason.BINDING
     pair = await house.refresh(pair.refresh_token, jkt="thumb")
-    assert (await house.service.authenticate(pair.access_token)).claims["cnf"] == {"jkt": "thumb"}
+    assert (await house.service.authenticate(pair.access_token, jkt="thumb")).claims["cnf"] == {"jkt": "thumb"}
 
 
 async def test_a_disabled_user_gets_nothing_and_loses_the_session() -> None:
