@@ -20,7 +20,18 @@ from .errors import ConfigError
 from .events import Emitter, Listener
 from .health import Health
 from .migrations import MigrationRunner, open_runners, runner_for
-from .passwords import PasswordHasher, PasswordPolicy, StandardPolicy, ambient_hasher, ambient_policy
+from .passwords import (
+    DeviceTokens,
+    LoginThrottle,
+    MemoryThrottle,
+    PasswordHasher,
+    PasswordPolicy,
+    StandardPolicy,
+    StandardThrottle,
+    ThrottleStore,
+    ambient_hasher,
+    ambient_policy,
+)
 from .settings import Settings, from_env
 from .telemetry.logging import LogListener
 from .tokens import KeyRing, Lifetimes, TokenService, TokenStore, UserClaims
@@ -39,6 +50,8 @@ class Backstay:
     cache: Cache
     passwords: PasswordPolicy
     hasher: PasswordHasher
+    throttle: LoginThrottle | None = None
+    """What a login asks before it compares a password. `open` always gives one."""
     tokens: TokenService | None = None
     """Sessions and their tokens. Always there after `open`; None only in one that was made by hand without."""
     keys: KeyRing | None = None
@@ -99,6 +112,7 @@ class Backstay:
                 cache=cache,
                 passwords=passwords,
                 hasher=hasher,
+                throttle=await _login_throttle(stack, given, ticking, heard),
                 tokens=tokens.service,
                 keys=tokens.keys,
                 token_store=tokens.store,
@@ -212,6 +226,20 @@ def _token_plan(settings: Settings) -> TokenPlan:
         leeway=timedelta(seconds=token.leeway),
         verified=token.verified,
     )
+
+
+async def _login_throttle(
+    stack: AsyncExitStack, settings: Settings, clock: Clock, listeners: Iterable[Listener]
+) -> LoginThrottle:
+    given = settings.throttle
+    store: ThrottleStore = MemoryThrottle(clock=clock)
+    if settings.redis_url is not None:
+        from .passwords.throttle.redis import RedisThrottle
+
+        opened = RedisThrottle.open(settings.redis_url, prefix=given.prefix, timeout=given.timeout)
+        store = await stack.enter_async_context(opened)
+    devices = None if given.device_key is None else DeviceTokens(given.device_key, clock=clock)
+    return StandardThrottle(store, devices=devices, emitter=Emitter(listeners))
 
 
 def _migration_runner(settings: Settings, clock: Clock, listeners: Iterable[Listener]) -> MigrationRunner | None:

@@ -91,6 +91,19 @@ class TokenSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ThrottleSettings:
+    """The login throttle. Where a Redis is set, its counts are there and shared by all workers."""
+
+    device_key: Secret | None = None
+    """At least 32 characters, the same for all workers. Without it no device tokens are issued, and whoever fails
+    at an account keeps its owner waiting too."""
+    prefix: str = "bs:throttle"
+    """Before every key in Redis."""
+    timeout: float = 1.0
+    """Seconds within which Redis answers; after that, logins are refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that `Backstay.open` needs. Not set means the embedded default, which needs no server."""
 
@@ -101,6 +114,7 @@ class Settings:
     cache: CacheSettings = field(default_factory=CacheSettings)
     migrations: MigrationSettings = field(default_factory=MigrationSettings)
     token: TokenSettings = field(default_factory=TokenSettings)
+    throttle: ThrottleSettings = field(default_factory=ThrottleSettings)
 
 
 def from_env(

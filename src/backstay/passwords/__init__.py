@@ -24,6 +24,16 @@ from .policy import StandardPolicy, ambient_policy, validate_password
 from .protocol import About, PasswordPolicy
 from .rules import Rule, Rules
 from .strength import Estimate, Estimator, Lexicon
+from .throttle import (
+    Attempt,
+    DeviceTokens,
+    Limit,
+    Limits,
+    LoginThrottle,
+    MemoryThrottle,
+    StandardThrottle,
+    ThrottleStore,
+)
 from .verdict import PasswordProblem, PasswordVerdict
 
 __all__ = [
@@ -34,15 +44,21 @@ __all__ = [
     "RFC_9106_LOW_MEMORY",
     "About",
     "Argon2Profile",
+    "Attempt",
     "BreachChecker",
     "BreachDatabase",
     "BreachOutcome",
     "CostCaps",
+    "DeviceTokens",
     "Estimate",
     "Estimator",
     "Generated",
     "History",
     "Lexicon",
+    "Limit",
+    "Limits",
+    "LoginThrottle",
+    "MemoryThrottle",
     "PasswordHasher",
     "PasswordPolicy",
     "PasswordProblem",
@@ -51,6 +67,8 @@ __all__ = [
     "Rule",
     "Rules",
     "StandardPolicy",
+    "StandardThrottle",
+    "ThrottleStore",
     "UrllibTransport",
     "Verification",
     "ambient_hasher",

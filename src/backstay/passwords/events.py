@@ -81,3 +81,19 @@ class AttemptRefused(PasswordEvent):
 
     bucket: str
     retry_after: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptAdmitted(PasswordEvent):
+    """The throttle let a login attempt through. `known_device`: it came with a good device token."""
+
+    known_device: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThrottleFailed(PasswordEvent):
+    """The throttle's store did not answer, so that nobody may log in: every such event is an outage of logins."""
+
+    level: ClassVar[int] = logging.ERROR
+
+    reason: str

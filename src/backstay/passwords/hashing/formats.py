@@ -1,4 +1,4 @@
-"""Reading stored hashes: PHC strings, and those of Django, passlib, werkzeug, and bcrypt. Pure.
+"""Reading stored hashes: PHC strings, and those of Django, passlib, werkzeug, bcrypt and SHA-crypt. Pure.
 
 Every reader checks the caps before it returns, so that nothing expensive can be asked for by a string.
 """
@@ -74,7 +74,18 @@ class DigestHash:
     expected: bytes = field(repr=False)
 
 
-Stored: TypeAlias = Argon2Hash | BcryptHash | Pbkdf2Hash | ScryptHash | DigestHash
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShaCryptHash:
+    """SHA-crypt, ``$5$`` and ``$6$``."""
+
+    digest: str
+    rounds: int
+    salt: bytes = field(repr=False)
+    expected: bytes = field(repr=False)
+    """Still in its text form."""
+
+
+Stored: TypeAlias = Argon2Hash | BcryptHash | Pbkdf2Hash | ScryptHash | ShaCryptHash | DigestHash
 _Reader: TypeAlias = Callable[[re.Match[str], CostCaps], Stored]
 
 _DIGESTS = {"sha1", "sha224", "sha256", "sha384", "sha512"}
@@ -209,6 +220,14 @@ def _scrypt_werkzeug(match: re.Match[str], caps: CostCaps) -> ScryptHash:
     return _scrypt(_number(match["n"]), (match["r"], match["p"]), match["salt"].encode(), expected, caps)
 
 
+def _sha_crypt(match: re.Match[str], caps: CostCaps) -> ShaCryptHash:
+    rounds = _within("SHA-crypt rounds", _number(match["rounds"] or "5000"), 1_000, caps.sha_crypt_rounds)
+    digest, length = ("sha256", 43) if match["kind"] == "5" else ("sha512", 86)
+    if len(match["hash"]) != length:
+        raise MalformedHash("a stored SHA-crypt hash has the wrong length")
+    return ShaCryptHash(digest=digest, rounds=rounds, salt=match["salt"].encode(), expected=match["hash"].encode())
+
+
 def _digest(match: re.Match[str], caps: CostCaps) -> DigestHash:
     del caps  # a fast digest has no cost to cap
     expected = bytes.fromhex(match["hash"])
@@ -264,6 +283,13 @@ _FORMATS: tuple[tuple[re.Pattern[str], _Reader], ...] = (
     (
         re.compile(r"scrypt:(?P<n>\d+):(?P<r>\d+):(?P<p>\d+)\$(?P<salt>[^$]*)\$(?P<hash>[0-9a-f]+)"),
         _scrypt_werkzeug,
+    ),
+    (
+        re.compile(
+            r"\$(?P<kind>[56])\$(?:rounds=(?P<rounds>\d+)\$)?(?P<salt>[./A-Za-z0-9]{0,16})"
+            r"\$(?P<hash>[./A-Za-z0-9]{43,86})"
+        ),
+        _sha_crypt,
     ),
     (re.compile(r"(?P<digest>md5|sha1|sha256|sha512)\$(?P<salt>[^$]*)\$(?P<hash>[0-9a-f]+)"), _digest),
 )

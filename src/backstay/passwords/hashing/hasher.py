@@ -133,7 +133,7 @@ class PasswordHasher:
 
         Args:
             password: as typed.
-            stored: what the database has: a hash of ours, PHC, Django, passlib, werkzeug, or bcrypt.
+            stored: what the database has: a hash of ours, PHC, Django, passlib, werkzeug, bcrypt, or SHA-crypt.
             rehash: also make the new hash when the stored one is not of the current profile.
 
         Raises:
@@ -162,7 +162,7 @@ class PasswordHasher:
     async def wrap(self, stored: str) -> str:
         """Wrap a legacy hash in argon2id without its password: for all rows at once, before anybody logs in.
 
-        Only PBKDF2, scrypt and plain digests can be wrapped. The wrapped hash is verified like any other
+        Only PBKDF2, scrypt, SHA-crypt and plain digests can be wrapped. The wrapped hash is verified like any other
         and is
         replaced at the next login.
 
@@ -172,7 +172,9 @@ class PasswordHasher:
         """
         envelope, parsed = self._open(stored)
         if envelope.legacy is not None or isinstance(parsed, (Argon2Hash, BcryptHash)):
-            raise MalformedHash("only PBKDF2, scrypt and plain digest hashes can be wrapped, and only once")
+            raise MalformedHash(
+                "only PBKDF2, scrypt, SHA-crypt and plain digest hashes can be wrapped, and only once"
+            )
         template = _blank(stored)
         digest = parsed.expected
         return await self._run(partial(self._wrap, digest, template), self.profile.memory_bytes)

@@ -6,7 +6,8 @@ import hashlib
 import hmac
 from typing import assert_never
 
-from .formats import Argon2Hash, BcryptHash, DigestHash, Pbkdf2Hash, ScryptHash, Stored
+from .formats import Argon2Hash, BcryptHash, DigestHash, Pbkdf2Hash, ScryptHash, ShaCryptHash, Stored
+from .shacrypt import sha_crypt
 
 
 def matches(secret: bytes, stored: Stored) -> bool:
@@ -25,13 +26,13 @@ def matches(secret: bytes, stored: Stored) -> bool:
             from . import bcrypt
 
             return bcrypt.matches(secret, stored)
-        case Pbkdf2Hash() | ScryptHash() | DigestHash():
+        case Pbkdf2Hash() | ScryptHash() | ShaCryptHash() | DigestHash():
             return hmac.compare_digest(derive(secret, stored), stored.expected)
         case _:
             assert_never(stored)
 
 
-def derive(secret: bytes, stored: Pbkdf2Hash | ScryptHash | DigestHash) -> bytes:
+def derive(secret: bytes, stored: Pbkdf2Hash | ScryptHash | ShaCryptHash | DigestHash) -> bytes:
     """The digest that this secret has under the salt and the costs of the stored hash."""
     match stored:
         case Pbkdf2Hash():
@@ -47,6 +48,8 @@ def derive(secret: bytes, stored: Pbkdf2Hash | ScryptHash | DigestHash) -> bytes
                 maxmem=memory,
                 dklen=len(stored.expected),
             )
+        case ShaCryptHash():
+            return sha_crypt(secret, stored.salt, stored.rounds, stored.digest)
         case DigestHash():
             digest = hashlib.new(stored.digest, usedforsecurity=False)
             digest.update(stored.salt + secret)
@@ -62,7 +65,7 @@ def memory_of(stored: Stored) -> int:
             return stored.memory_kib * 1024
         case ScryptHash():
             return 128 * stored.r * stored.n
-        case BcryptHash() | Pbkdf2Hash() | DigestHash():
+        case BcryptHash() | Pbkdf2Hash() | ShaCryptHash() | DigestHash():
             return 64 * 1024
         case _:
             assert_never(stored)
@@ -75,6 +78,8 @@ def is_quick(stored: Stored) -> bool:
             return True
         case Pbkdf2Hash():
             return stored.iterations < 50_000
+        case ShaCryptHash():
+            return stored.rounds < 20_000
         case Argon2Hash():
             return stored.memory_kib * stored.time_cost < 19_456
         case ScryptHash():
