@@ -61,9 +61,7 @@ class Challenges:
         login = decision.step_up
         if login is None:
             scopes = " ".join(sorted(decision.missing_scopes))
-            return self._refuse(
-                403, scheme, "insufficient_scope", "the token does not grant this", scope=scopes
-            )
+            return self._refuse(403, scheme, "insufficient_scope", "the token does not grant this", scope=scopes)
         return self._refuse(
             401,
             scheme,

@@ -90,7 +90,9 @@ def extract(scope: Mapping[str, Any], transport: Transport, /) -> Credential | N
     return credential
 
 
-def parse_authorization(value: bytes, transport: Transport, /, *, carrier: Carrier = Carrier.HEADER) -> Credential | None:
+def parse_authorization(
+    value: bytes, transport: Transport, /, *, carrier: Carrier = Carrier.HEADER
+) -> Credential | None:
     """The credential of an Authorization header's value; None for a scheme that is not ours.
 
     Raises:
