@@ -15,7 +15,7 @@ NO_STORE = ("cache-control", "no-store")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A status, headers in the order in which they are sent, and a body. Its repr shows no body: it may be a token."""
+    """A status, headers in the order in which they are sent, and a body, which its repr does not show."""
 
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()

@@ -14,7 +14,7 @@ from backstay.ambient import Ambient
 from backstay.clock import Clock, SystemClock
 from backstay.container import Backstay, current_backstay
 from backstay.errors import InvalidToken, NotConfiguredError, RequestRefused
-from backstay.tokens import Grants, Requirement, VerifiedToken, evaluate
+from backstay.tokens import Grants, Requirement, TokenService, VerifiedToken, evaluate
 
 from .challenges import Challenges
 from .csrf import check_forgery
@@ -129,7 +129,7 @@ class Authenticator(Generic[U]):
         self._users = users
         self._tokens = _finder(tokens)
         self.transport = transport or Transport()
-        self._proofs = proofs
+        self.proofs = proofs
         if proofs is not None:
             self.transport = _with_dpop(self.transport)
         self.challenges = challenges or Challenges(dpop=proofs is not None)
@@ -210,9 +210,9 @@ class Authenticator(Generic[U]):
         return Principal(user, token, credential)
 
     async def _proven(self, scope: Scope, credential: Credential) -> str:
-        if self._proofs is None:
+        if self.proofs is None:
             raise self.challenges.invalid_token(credential.scheme)
-        return await self._proofs.check(scope, self.challenges, access_token=credential.token)
+        return await self.proofs.check(scope, self.challenges, access_token=credential.token)
 
 
 def _finder(tokens: AccessTokens | Callable[[], AccessTokens] | None) -> Callable[[], AccessTokens]:
@@ -225,7 +225,7 @@ def _ambient_tokens() -> AccessTokens:
     return token_service(current_backstay.get())
 
 
-def token_service(kit: Backstay, /) -> Any:
+def token_service(kit: Backstay, /) -> TokenService:
     """The token service of an open Backstay. Raises NotConfiguredError for one without."""
     if kit.tokens is None:
         raise NotConfiguredError("this Backstay was made without tokens: open it with Backstay.open()")

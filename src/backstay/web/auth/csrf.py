@@ -1,9 +1,9 @@
 """Why a cookie alone proves nothing: a foreign page can make a browser send it.
 
-A request whose token came in a cookie must show that it comes from a page of ours. `Sec-Fetch-Site` says so in every
-current browser and cannot be set by a page; `Origin` says so in older ones; and the double submit (a header that
-repeats a cookie which foreign pages cannot read) holds where a proxy strips both. The order of the first two is that
-of Go's CrossOriginProtection and of OWASP's cheat sheet; ASVS 5.0, 3.5.1 to 3.5.3.
+A request whose token came in a cookie must show that it comes from a page of ours. `Sec-Fetch-Site` says so in
+every current browser and cannot be set by a page; `Origin` says so in older ones; and the double submit (a header
+that repeats a cookie which foreign pages cannot read) holds where a proxy strips both. The order of the first two
+is that of Go's CrossOriginProtection and of OWASP's cheat sheet; ASVS 5.0, 3.5.1 to 3.5.3.
 """
 
 from __future__ import annotations
@@ -43,7 +43,18 @@ def check_forgery(scope: Mapping[str, Any], transport: Transport, /) -> None:
         return
     if scope["method"] in SAFE:
         return
-    if not _same_site(scope, transport) or not _repeated(scope, transport):
+    check_origin(scope, transport)
+    if not _repeated(scope, transport):
+        raise _refused()
+
+
+def check_origin(scope: Mapping[str, Any], transport: Transport, /) -> None:
+    """Let a request pass that no foreign page sent, so far as its headers tell: for signing in by cookie.
+
+    Raises:
+        RequestRefused: 403; a page of another site sent it.
+    """
+    if not _same_site(scope, transport):
         raise _refused()
 
 

@@ -46,12 +46,14 @@ class Credential(NamedTuple):
 class CookieNames:
     """The cookies of the cookie transport.
 
-    ``__Host-`` makes browsers refuse them without Secure, with a Domain, or with another Path (RFC 6265bis, 4.1.3.2).
+    ``__Host-`` makes browsers refuse them without Secure, with a Domain, or with another Path
+    (RFC 6265bis, 4.1.3.2).
     """
 
     access: str = "__Host-access"
     refresh: str = "__Host-refresh"
     csrf: str = "__Host-csrf"
+    device: str = "__Host-device"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Proof of possession (RFC 9449) as a request brings it: its header, its method, and the address it was made for."""
+"""Proof of possession (RFC 9449) as a request brings it: its header, its method, and what address it was for."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ProofOfPossession:
         proof = header_of(scope, HEADER)
         if proof is None:
             raise challenges.invalid_proof()
-        method = scope.get("method", "GET")  # a WebSocket begins as a GET
+        method: str = scope.get("method", "GET")  # a WebSocket begins as a GET
         try:
             return await self._verifier().check(
                 proof, method=method, url=self._url(scope), access_token=access_token
@@ -68,7 +68,8 @@ class ProofOfPossession:
         if not base:
             scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
             base = f"{scheme}://{header_of(scope, b'host') or ''}"
-        return base + scope["path"]
+        path: str = scope["path"]
+        return base + path
 
     def _now(self) -> float:
         return current_backstay.get().clock.now().timestamp()
