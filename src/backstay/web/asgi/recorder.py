@@ -37,7 +37,9 @@ class Recording:
 
 
 class FlightRecorder:
-    """Both the listener that hears events and the maker of the middleware that hands recordings over::
+    """Both the listener that hears events and the maker of the middleware that hands recordings over.
+
+    Used in two places::
 
     recorder = FlightRecorder(slower_than=0.5)
     app = recorder.around(app)      # and Backstay.open(listeners=[recorder])

@@ -6,7 +6,7 @@ framework for its errors: every refusal is an answer already.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from backstay.container import Backstay, current_backstay
@@ -17,9 +17,9 @@ from backstay.tokens import Requirement, Session, TokenPair, scope
 from . import cookies
 from .answers import Answer, json_answer, problem
 from .authenticator import Authenticator, Principal, token_service
-from .calls import Call
+from .calls import Call, Receive
 from .csrf import check_forgery, check_origin
-from .extraction import cookies_of, read_cookie
+from .extraction import Scope, cookies_of, read_cookie
 from .problems import answer_to
 from .sign_in import Accounts, sign_in, wrong
 from .table import Endpoint, rows
@@ -52,10 +52,10 @@ class Endpoints:
         self._may_introspect = may_introspect
         self.table: Sequence[Endpoint] = tuple(each for each in rows(self) if accounts or each.name != "login")
 
-    async def answer(self, endpoint: Endpoint, call: Call, /) -> Answer:
+    async def serve(self, row: Endpoint, scope: Scope, receive: Receive, path: Mapping[str, str]) -> Answer:
         """What to send. Raises nothing of backstay's: an error is an answer too."""
         try:
-            return await endpoint.handle(call)
+            return await row.handle(await Call.read(scope, receive, path))
         except BackstayError as exc:
             return answer_to(exc, self._auth.challenges)
 
