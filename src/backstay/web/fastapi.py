@@ -1,19 +1,18 @@
 """backstay in FastAPI: one flat dependency for HTTP and WebSockets, ready routers, and answers to errors.
 
-The two lines of the smallest application::
+The smallest application::
 
     app = FastAPI(lifespan=Backstay.lifespan())
 
     @app.get("/protected")
     async def protected(user=Depends(get_current_user)): return {"user": user.username}
 
-`Auth` is for the rest: a user of your own type, cookies, login, and problem details for every refusal.
+`Auth` is for the rest: users of your own type, cookies, login, and problem details for every refusal.
 """
 
 # Annotations are not postponed here: FastAPI reads those of `__call__` and would find only texts.
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from enum import Enum
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -31,30 +30,36 @@ from backstay.errors import BackstayError
 from backstay.tokens import Requirement, all_of, permission, role, scope
 from backstay.tokens.requirements import scopes_of
 
-from .asgi import AuthenticationMiddleware, close_message, send_answer
-from .auth import (
-    Accounts,
-    Answer,
-    Authenticator,
-    Endpoint,
-    Endpoints,
-    Principal,
-    UserLoader,
-    answer_to,
-    current_authenticator,
-    health,
-)
+from .asgi import REFUSED, AuthenticationMiddleware, CacheHeadersMiddleware, cached_route
+from .auth import Accounts, Answer, Authenticator, Endpoint, Endpoints, Principal, UserLoader, answer_to
+from .auth import current_authenticator as current
+from .auth.health import HEALTH
 from .auth.lifespan import Lifespan
 from .auth.lifespan import lifespan_of as lifespan
 
-U = TypeVar("U")
-Finder = Callable[[], Authenticator[U]]
+__all__ = [
+    "Auth",
+    "CurrentUser",
+    "OpenBackstay",
+    "OpenCache",
+    "OptionalUser",
+    "cached_route",
+    "get_backstay",
+    "get_cache",
+    "get_current_user",
+    "health_router",
+    "lifespan",
+    "optional_user",
+    "require",
+    "require_admin",
+    "require_permissions",
+]
 
-_BEARER = HTTPBearer(bearerFormat="JWT", description="An access token")
+U = TypeVar("U")
 
 
 class Refused(HTTPException):
-    """A refusal as FastAPI knows it, so that an application without `Auth.install` answers with the right status."""
+    """A refusal as FastAPI knows it: an application without `Auth.install` gives the right status and challenge."""
 
     def __init__(self, answer: Answer, detail: str) -> None:
         headers = {name: value for name, value in answer.headers if name != "content-type"}
@@ -62,34 +67,17 @@ class Refused(HTTPException):
         self.answer = answer
 
 
-class Sent(Response):
-    """A plain answer as FastAPI sends it."""
-
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.body or None, answer.status)
-        self.answer = answer
-        self.raw_headers = [
-            *((name.encode("ascii"), value.encode("latin-1")) for name, value in answer.headers),
-            *self.raw_headers,
-        ]
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Send it, to a WebSocket in place of its handshake."""
-        if scope["type"] == "websocket":
-            await send_answer(scope, send, self.answer)
-        else:
-            await super().__call__(scope, receive, send)
-
-
 class _Scheme(SecurityBase):
-    """What the API description says about how to authenticate; asks nothing of a request."""
+    """What the API description says about how to authenticate. By itself it asks nothing of a request."""
 
-    def __init__(self, model: SecurityModel, name: str) -> None:
+    def __init__(self, model: SecurityModel) -> None:
         self.model = model
-        self.scheme_name = name
+        self.scheme_name = "backstay"
 
+
+class _Documented(_Scheme):
     async def __call__(self) -> None:
-        return None
+        """Let everything pass: what is documented so checks by itself."""
 
 
 class CurrentUser(_Scheme, Generic[U]):
@@ -100,12 +88,16 @@ class CurrentUser(_Scheme, Generic[U]):
     """
 
     def __init__(
-        self, find: Finder[U], scheme: _Scheme, requirement: Requirement | None = None, *, documented: bool = False
+        self,
+        find: Callable[[], Authenticator[U]],
+        model: SecurityModel,
+        requirement: Requirement | None = None,
+        *,
+        documented: bool = False,
     ) -> None:
-        """`documented`: the scopes that FastAPI hands in are those of the requirement, and not more of them."""
-        super().__init__(scheme.model, scheme.scheme_name)
+        """`documented`: the scopes that FastAPI hands in are those of the requirement, and no further ones."""
+        super().__init__(model)
         self._find = find
-        self._scheme = scheme
         self._requirement = requirement
         self._documented = documented
 
@@ -113,7 +105,7 @@ class CurrentUser(_Scheme, Generic[U]):
         """The user. Raises what FastAPI answers with 400, 401, 403 or 503, and its challenge."""
         auth = self._find()
         try:
-            principal = await auth.principal(connection.scope, self._requirement)
+            principal: Principal[U] = await auth.principal(connection.scope, self._requirement)
             if security_scopes.scopes and not self._documented:
                 auth.check(principal, _all_scopes(tuple(security_scopes.scopes)))
         except BackstayError as exc:
@@ -124,8 +116,8 @@ class CurrentUser(_Scheme, Generic[U]):
 class OptionalUser(_Scheme, Generic[U]):
     """The user of a request, or None without a token. A token that is not accepted is still refused."""
 
-    def __init__(self, find: Finder[U], scheme: _Scheme) -> None:
-        super().__init__(scheme.model, scheme.scheme_name)
+    def __init__(self, find: Callable[[], Authenticator[U]], model: SecurityModel) -> None:
+        super().__init__(model)
         self._find = find
 
     async def __call__(self, connection: HTTPConnection) -> U | None:
@@ -143,7 +135,7 @@ class Auth(Generic[U]):
 
     def __init__(
         self,
-        users: UserLoader[U] | Authenticator[U],
+        users: UserLoader[U] | Authenticator[U] | None = None,
         *,
         scopes: Mapping[str, str] | None = None,
         token_url: str = "",
@@ -151,19 +143,21 @@ class Auth(Generic[U]):
         """Wire it.
 
         Args:
-            users: loads the user of a verified token; or an authenticator with options of its own.
+            users: loads the user of a verified token; or an authenticator with options of its own. Without
+                either, the ambient authenticator is meant.
             scopes: what the API description lists, name to description.
             token_url: the path of the login endpoint. With it, the description offers to log in.
         """
-        self.authenticator = users if isinstance(users, Authenticator) else Authenticator(users)
-        self._scheme = _Scheme(_model(token_url, scopes or {}), "backstay")
-        self.current_user = CurrentUser(self._get, self._scheme)
-        self.optional_user = OptionalUser(self._get, self._scheme)
+        own = users if isinstance(users, Authenticator) or users is None else Authenticator(users)
+        self._find: Callable[[], Authenticator[U]] = current.get if own is None else lambda: own
+        self._model = _model(token_url, scopes or {})
+        self.current_user = CurrentUser(self._find, self._model)
+        self.optional_user = OptionalUser(self._find, self._model)
         self.require_admin = self.require(role("admin"))
 
     def require(self, requirement: Requirement, /) -> CurrentUser[U]:
         """A dependency: the user, who must meet the requirement."""
-        return CurrentUser(self._get, self._scheme, requirement)
+        return CurrentUser(self._find, self._model, requirement)
 
     def require_permissions(self, *names: str) -> CurrentUser[U]:
         """A dependency: the user, who must have all the permissions."""
@@ -171,90 +165,38 @@ class Auth(Generic[U]):
 
     def secured(self, requirement: Requirement, /) -> Security:
         """`require`, with its scopes in the API description: ``Annotated[User, auth.secured(scope("a"))]``."""
-        dependency = CurrentUser(self._get, self._scheme, requirement, documented=True)
+        dependency = CurrentUser(self._find, self._model, requirement, documented=True)
         return Security(dependency, scopes=sorted(scopes_of(requirement)))
 
-    async def principal(self, connection: HTTPConnection) -> Principal[U]:
-        """A dependency of its own: the user with the token, for what the token says beyond the user."""
-        await self.current_user(connection, SecurityScopes())
-        return await self.authenticator.principal(connection.scope)
-
     def lifespan(self, *arguments: Any, **options: Any) -> Lifespan:
-        """For ``FastAPI(lifespan=…)``; takes what `Backstay.open` takes, and makes `get_current_user` mean this."""
-        return lifespan(self.authenticator, *arguments, **options)
+        """For ``FastAPI(lifespan=…)``: opens a Backstay, with its arguments, whose `get_current_user` is this one."""
+        return lifespan(self._find(), *arguments, **options)
 
     def install(self, app: FastAPI, *, first_message: bool = False) -> None:
-        """Answer every error of backstay with problem details, and watch WebSockets while they are open."""
-        app.add_exception_handler(Refused, _on_refused)
+        """Answer every error of backstay with problem details, watch open WebSockets, and send cache headers."""
+        app.add_exception_handler(Refused, self._on_error)
         app.add_exception_handler(BackstayError, self._on_error)
+        app.add_middleware(CacheHeadersMiddleware)
         app.add_middleware(
-            AuthenticationMiddleware, authenticator=self.authenticator, http=False, first_message=first_message
+            AuthenticationMiddleware, authenticator=self._find, http=False, first_message=first_message
         )
 
-    def router(
-        self, accounts: Accounts | None = None, *, prefix: str = "/auth", tags: Sequence[str | Enum] = ("auth",)
-    ) -> APIRouter:
+    def router(self, accounts: Accounts | None = None, *, prefix: str = "/auth") -> APIRouter:
         """Login, refresh, logout, sessions, revocation, introspection and keys."""
-        router = APIRouter(prefix=prefix, tags=list(tags))
-        endpoints = Endpoints(self.authenticator, accounts=accounts)
-        for row in endpoints.table:
-            router.add_api_route(
-                row.path,
-                _endpoint(endpoints, row),
-                methods=[row.method],
-                name=row.name,
-                summary=row.summary,
-                status_code=row.status,
-                response_model=None,
-                responses={**row.responses()},
-                dependencies=[Depends(self._scheme)] if row.secured else [],
-                openapi_extra={"requestBody": body} if (body := row.request_body()) else None,
-            )
-        return router
+        endpoints = Endpoints(self._find(), accounts=accounts)
+        return _mounted(endpoints.table, APIRouter(prefix=prefix, tags=["auth"]), _Documented(self._model))
 
-    def _get(self) -> Authenticator[U]:
-        return self.authenticator
-
-    async def _on_error(self, connection: Request | WebSocket, exc: Exception) -> Response | None:
-        assert isinstance(exc, BackstayError)  # noqa: S101 - registered for these
-        return await _answered(connection, answer_to(exc, self.authenticator.challenges))
+    async def _on_error(self, connection: Request | WebSocket, exc: Exception) -> Any:
+        answer = exc.answer if isinstance(exc, Refused) else answer_to(_ours(exc), self._find().challenges)
+        if isinstance(connection, WebSocket):
+            connection.scope[REFUSED] = answer  # the guard around the application sends it
+            return await connection.close()
+        return _sent(answer)
 
 
-async def _on_refused(connection: Request | WebSocket, exc: Exception) -> Response | None:
-    assert isinstance(exc, Refused)  # noqa: S101 - registered for these
-    return await _answered(connection, exc.answer)
-
-
-async def _answered(connection: Request | WebSocket, answer: Answer) -> Response | None:
-    if isinstance(connection, WebSocket) and connection.application_state.name == "CONNECTED":
-        message = close_message(answer)
-        await connection.close(message["code"], message["reason"])
-        return None
-    return Sent(answer)
-
-
-def _endpoint(endpoints: Endpoints, row: Endpoint) -> Callable[[Request], Awaitable[Response]]:
-    async def endpoint(request: Request) -> Response:
-        return Sent(await endpoints.serve(row, request.scope, request.receive, request.path_params))
-
-    return endpoint
-
-
-def health_router(*, prefix: str = "", tags: Sequence[str | Enum] = ("health",)) -> APIRouter:
+def health_router(*, prefix: str = "") -> APIRouter:
     """``/healthz`` and ``/readyz``."""
-    router = APIRouter(prefix=prefix, tags=list(tags))
-
-    async def healthz() -> Response:
-        """Whether the process lives."""
-        return Sent(await health.live())
-
-    async def readyz() -> Response:
-        """Whether it can do its work."""
-        return Sent(await health.ready())
-
-    router.add_api_route("/healthz", healthz, response_model=None)
-    router.add_api_route("/readyz", readyz, response_model=None, responses={503: {"description": "Not ready"}})
-    return router
+    return _mounted(HEALTH, APIRouter(prefix=prefix, tags=["health"]), None)
 
 
 async def get_backstay() -> Backstay:
@@ -267,13 +209,46 @@ async def get_cache() -> Cache:
     return current_backstay.get().cache
 
 
-OpenBackstay = Annotated[Backstay, Depends(get_backstay)]
-OpenCache = Annotated[Cache, Depends(get_cache)]
+def _mounted(table: Iterable[Endpoint], router: APIRouter, scheme: _Documented | None) -> APIRouter:
+    for row in table:
+        body = row.request_body()
+        router.add_api_route(
+            row.path,
+            _endpoint(row),
+            methods=[row.method],
+            name=row.name,
+            summary=row.summary,
+            status_code=row.status,
+            response_model=None,
+            responses=row.responses(),
+            dependencies=[Depends(scheme)] if row.secured and scheme else [],
+            openapi_extra={"requestBody": body} if body else None,
+        )
+    return router
+
+
+def _endpoint(row: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        return _sent(await row.serve(request.scope, request.receive, request.path_params))
+
+    return endpoint
+
+
+def _sent(answer: Answer) -> Response:
+    response = Response(answer.body or None, answer.status)
+    own = [(name.encode("ascii"), value.encode("latin-1")) for name, value in answer.headers]
+    response.raw_headers = [*own, *response.raw_headers]
+    return response
+
+
+def _ours(exc: Exception) -> BackstayError:
+    assert isinstance(exc, BackstayError)  # noqa: S101 - what the handler is registered for
+    return exc
 
 
 def _model(token_url: str, scopes: Mapping[str, str]) -> SecurityModel:
     if not token_url:
-        return _BEARER
+        return HTTPBearer(bearerFormat="JWT", description="An access token")
     return OAuth2(flows=OAuthFlows(password=OAuthFlowPassword(tokenUrl=token_url, scopes=dict(scopes))))
 
 
@@ -282,18 +257,13 @@ def _all_scopes(names: tuple[str, ...]) -> Requirement:
     return all_of(*map(scope, names))
 
 
-# What the seed's two routes import: they act on the ambient authenticator, whose users are of any type.
-_ambient = _Scheme(_BEARER, "backstay")
-get_current_user: CurrentUser[Any] = CurrentUser(current_authenticator.get, _ambient)
-optional_user: OptionalUser[Any] = OptionalUser(current_authenticator.get, _ambient)
-require_admin: CurrentUser[Any] = CurrentUser(current_authenticator.get, _ambient, role("admin"))
+OpenBackstay = Annotated[Backstay, Depends(get_backstay)]
+OpenCache = Annotated[Cache, Depends(get_cache)]
 
-
-def require(requirement: Requirement, /) -> CurrentUser[Any]:
-    """A dependency: the user, who must meet the requirement."""
-    return CurrentUser(current_authenticator.get, _ambient, requirement)
-
-
-def require_permissions(*names: str) -> CurrentUser[Any]:
-    """A dependency: the user, who must have all the permissions."""
-    return require(all_of(*map(permission, names)))
+# These act on the ambient authenticator, whose users are of any type.
+_ambient: Auth[Any] = Auth()
+get_current_user = _ambient.current_user
+optional_user = _ambient.optional_user
+require_admin = _ambient.require_admin
+require = _ambient.require
+require_permissions = _ambient.require_permissions

@@ -6,6 +6,7 @@ would cost more than the signature.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,7 +51,7 @@ class AuthenticationMiddleware:
     def __init__(
         self,
         app: App,
-        authenticator: Authenticator[Any] | None = None,
+        authenticator: Authenticator[Any] | Callable[[], Authenticator[Any]] | None = None,
         *,
         http: bool = True,
         interval: float = 1.0,
@@ -61,7 +62,7 @@ class AuthenticationMiddleware:
 
         Args:
             app: what is wrapped.
-            authenticator: the ambient one if not given.
+            authenticator: or a way to it; the ambient one if not given.
             http: False leaves requests alone, where the framework's own dependencies ask.
             interval: seconds between two looks at the token of an open WebSocket that sends nothing.
             first_message: let a WebSocket without credentials send ``Bearer <token>`` as its first message. The
@@ -69,7 +70,7 @@ class AuthenticationMiddleware:
             patience: seconds that such a first message may take.
         """
         self._app = app
-        self._auth = authenticator
+        self._find = _finder(authenticator)
         self._http = http
         self._interval = interval
         self._first_message = first_message
@@ -85,7 +86,7 @@ class AuthenticationMiddleware:
             await self._app(scope, receive, send)
 
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
-        auth = self._auth or current_authenticator.get()
+        auth = self._find()
         try:
             principal = await auth.find(scope)
         except BackstayError as exc:
@@ -95,7 +96,7 @@ class AuthenticationMiddleware:
         await self._app(scope, receive, send)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        auth = self._auth or current_authenticator.get()
+        auth = self._find()
         try:
             principal = await auth.find(scope)
         except BackstayError as exc:
@@ -141,6 +142,14 @@ class AuthenticationMiddleware:
         if found is None:
             raise auth.challenges.missing()
         return await auth.accept(scope, found)
+
+
+def _finder(
+    given: Authenticator[Any] | Callable[[], Authenticator[Any]] | None,
+) -> Callable[[], Authenticator[Any]]:
+    if given is None:
+        return current_authenticator.get
+    return (lambda: given) if isinstance(given, Authenticator) else given
 
 
 def _tell(scope: Scope, principal: Principal[Any] | None) -> None:

@@ -1,26 +1,26 @@
 """Login, refresh, logout, sessions, revocation, introspection and keys: requests in, plain answers out.
 
-`Endpoints.table` lists them; an adapter mounts each row and sends what `Endpoints.answer` gives. No row needs the
+`Endpoints.table` lists them; an adapter mounts each row and sends what its `serve` gives. No row needs the
 framework for its errors: every refusal is an answer already.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from backstay.container import Backstay, current_backstay
-from backstay.errors import BackstayError, InvalidToken, RequestRefused
+from backstay.errors import InvalidToken, RequestRefused
 from backstay.secret import Secret
 from backstay.tokens import Requirement, Session, TokenPair, scope
 
 from . import cookies
 from .answers import Answer, json_answer, problem
 from .authenticator import Authenticator, Principal, token_service
-from .calls import Call, Receive
+from .calls import Call
 from .csrf import check_forgery, check_origin
-from .extraction import Scope, cookies_of, read_cookie
-from .problems import answer_to
+from .extraction import cookies_of, read_cookie
 from .sign_in import Accounts, sign_in, wrong
 from .table import Endpoint, rows
 
@@ -50,14 +50,11 @@ class Endpoints:
         self._accounts = accounts
         self._client_id = client_id
         self._may_introspect = may_introspect
-        self.table: Sequence[Endpoint] = tuple(each for each in rows(self) if accounts or each.name != "login")
-
-    async def serve(self, row: Endpoint, scope: Scope, receive: Receive, path: Mapping[str, str]) -> Answer:
-        """What to send. Raises nothing of backstay's: an error is an answer too."""
-        try:
-            return await row.handle(await Call.read(scope, receive, path))
-        except BackstayError as exc:
-            return answer_to(exc, self._auth.challenges)
+        self.table: Sequence[Endpoint] = tuple(
+            replace(row, challenges=authenticator.challenges)
+            for row in rows(self)
+            if accounts is not None or row.name != "login"
+        )
 
     # ---- signing in and out
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from backstay.errors import BackstayError
+
 from .answers import Answer
-from .calls import Call
+from .calls import Call, Receive
+from .challenges import Challenges
+from .extraction import Scope
+from .problems import answer_to
 
 if TYPE_CHECKING:
     from .endpoints import Endpoints
@@ -63,6 +68,14 @@ class Endpoint:
     content: dict[str, Any] = field(default_factory=dict[str, Any])
     """The schema of a good answer; empty for none."""
     refuses: tuple[int, ...] = ()
+    challenges: Challenges | None = None
+
+    async def serve(self, scope: Scope, receive: Receive, path: Mapping[str, str]) -> Answer:
+        """What to send to a request. Raises nothing of backstay's: an error is an answer too."""
+        try:
+            return await self.handle(await Call.read(scope, receive, path))
+        except BackstayError as exc:
+            return answer_to(exc, self.challenges)
 
     @property
     def summary(self) -> str:
@@ -82,14 +95,15 @@ class Endpoint:
         content = {kind: {"schema": schema} for kind in kinds}
         return {"required": self.required > 0, "content": content}
 
-    def responses(self) -> dict[int, dict[str, Any]]:
+    def responses(self) -> dict[int | str, dict[str, Any]]:
         """OpenAPI's description of the answers."""
         good: dict[str, Any] = {"description": "Done"}
         if self.content:
             good["content"] = {"application/json": {"schema": self.content}}
         bad = {"content": {"application/problem+json": {"schema": PROBLEM}}}
         refused = (*self.refuses, *((401, 403) if self.secured else ()), 503)
-        return {self.status: good} | {status: {"description": "Refused", **bad} for status in sorted(set(refused))}
+        described: dict[int | str, dict[str, Any]] = {self.status: good}
+        return described | {status: {"description": "Refused", **bad} for status in sorted(set(refused))}
 
 
 def rows(to: Endpoints) -> Iterator[Endpoint]:
