@@ -37,23 +37,9 @@ from .auth.health import HEALTH
 from .auth.lifespan import Lifespan
 from .auth.lifespan import lifespan_of as lifespan
 
-__all__ = [
-    "Auth",
-    "CurrentUser",
-    "OpenBackstay",
-    "OpenCache",
-    "OptionalUser",
-    "cached_route",
-    "get_backstay",
-    "get_cache",
-    "get_current_user",
-    "health_router",
-    "lifespan",
-    "optional_user",
-    "require",
-    "require_admin",
-    "require_permissions",
-]
+__all__ = ["Auth", "CurrentUser", "OpenBackstay", "OpenCache", "OptionalUser", "cached_route", "get_backstay"]
+__all__ += ["get_cache", "get_current_user", "health_router", "lifespan", "optional_user", "require"]
+__all__ += ["require_admin", "require_permissions"]
 
 U = TypeVar("U")
 
@@ -169,7 +155,7 @@ class Auth(Generic[U]):
         return Security(dependency, scopes=sorted(scopes_of(requirement)))
 
     def lifespan(self, *arguments: Any, **options: Any) -> Lifespan:
-        """For ``FastAPI(lifespan=…)``: opens a Backstay, with its arguments, whose `get_current_user` is this one."""
+        """For ``FastAPI(lifespan=…)``: `Backstay.open` with these arguments; `get_current_user` then means this."""
         return lifespan(self._find(), *arguments, **options)
 
     def install(self, app: FastAPI, *, first_message: bool = False) -> None:
