@@ -45,7 +45,7 @@ U = TypeVar("U")
 
 
 class Refused(HTTPException):
-    """A refusal as FastAPI knows it: an application without `Auth.install` gives the right status and challenge."""
+    """A refusal as FastAPI knows it: without `Auth.install` too, the status and the challenge are right."""
 
     def __init__(self, answer: Answer, detail: str) -> None:
         headers = {name: value for name, value in answer.headers if name != "content-type"}
@@ -172,8 +172,8 @@ class Auth(Generic[U]):
         endpoints = Endpoints(self._find(), accounts=accounts)
         return _mounted(endpoints.table, APIRouter(prefix=prefix, tags=["auth"]), _Documented(self._model))
 
-    async def _on_error(self, connection: Request | WebSocket, exc: Exception) -> Any:
-        answer = exc.answer if isinstance(exc, Refused) else answer_to(_ours(exc), self._find().challenges)
+    async def _on_error(self, connection: Request | WebSocket, exc: Any) -> Any:
+        answer = exc.answer if isinstance(exc, Refused) else answer_to(exc, self._find().challenges)
         if isinstance(connection, WebSocket):
             connection.scope[REFUSED] = answer  # the guard around the application sends it
             return await connection.close()
@@ -225,11 +225,6 @@ def _sent(answer: Answer) -> Response:
     own = [(name.encode("ascii"), value.encode("latin-1")) for name, value in answer.headers]
     response.raw_headers = [*own, *response.raw_headers]
     return response
-
-
-def _ours(exc: Exception) -> BackstayError:
-    assert isinstance(exc, BackstayError)  # noqa: S101 - what the handler is registered for
-    return exc
 
 
 def _model(token_url: str, scopes: Mapping[str, str]) -> SecurityModel:

@@ -48,7 +48,7 @@ T = TypeVar("T")
 
 
 class Refused(HTTPException, AuthenticationError):
-    """A refusal as Starlette knows it: an application without `Auth.install` gives the right status and challenge."""
+    """A refusal as Starlette knows it: without `Auth.install` too, the status and the challenge are right."""
 
     def __init__(self, answer: Answer, detail: str) -> None:
         headers = {name: value for name, value in answer.headers if name != "content-type"}
@@ -69,7 +69,7 @@ class TokenBackend(AuthenticationBackend, Generic[U]):
     async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, U] | None:  # type: ignore[override]
         """The credentials and the user; None without a token. Raises `Refused`."""
         principal: Principal[U] | None = await self._auth.find(conn)
-        return None if principal is None else (AuthCredentials(principal.scopes), principal.user)
+        return None if principal is None else (AuthCredentials(sorted(principal.scopes)), principal.user)
 
 
 def on_error(_conn: HTTPConnection, exc: AuthenticationError) -> Response:
@@ -130,7 +130,7 @@ class Auth(Generic[U]):
         return decorate
 
     def lifespan(self, *arguments: Any, **options: Any) -> Lifespan:
-        """For ``Starlette(lifespan=…)``: `Backstay.open` with these arguments; `get_current_user` then means this."""
+        """For ``Starlette(lifespan=…)``: `Backstay.open` with these; `get_current_user` then means this."""
         return lifespan(self._find(), *arguments, **options)
 
     def install(self, app: Starlette, *, first_message: bool = False) -> None:
@@ -157,8 +157,8 @@ class Auth(Generic[U]):
         except BackstayError as exc:
             raise Refused(answer_to(exc, auth.challenges), str(exc)) from None
 
-    async def _on_error(self, connection: Request | WebSocket, exc: Exception) -> Any:
-        answer = exc.answer if isinstance(exc, Refused) else answer_to(_ours(exc), self._find().challenges)
+    async def _on_error(self, connection: Request | WebSocket, exc: Any) -> Any:
+        answer = exc.answer if isinstance(exc, Refused) else answer_to(exc, self._find().challenges)
         if isinstance(connection, WebSocket):
             connection.scope[REFUSED] = answer  # the guard around the application sends it
             return await connection.close()
@@ -196,11 +196,6 @@ def _sent(answer: Answer) -> Response:
     own = [(name.encode("ascii"), value.encode("latin-1")) for name, value in answer.headers]
     response.raw_headers = [*own, *response.raw_headers]
     return response
-
-
-def _ours(exc: Exception) -> BackstayError:
-    assert isinstance(exc, BackstayError)  # noqa: S101 - what the handler is registered for
-    return exc
 
 
 _ADMIN = role("admin")
