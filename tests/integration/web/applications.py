@@ -1,6 +1,5 @@
 """The same application three times: what the parity table asks each framework."""
 
-from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta

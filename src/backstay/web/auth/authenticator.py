@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 from backstay.ambient import Ambient
-from backstay.clock import Clock, SystemClock
+from backstay.clock import Clock
 from backstay.container import Backstay, current_backstay
 from backstay.errors import InvalidToken, NotConfiguredError, RequestRefused
 from backstay.tokens import Grants, Requirement, TokenService, VerifiedToken, evaluate
@@ -124,7 +124,7 @@ class Authenticator(Generic[U]):
             transport: where tokens are taken from; the Authorization header alone if not given.
             challenges: what refused clients are told.
             proofs: checks DPoP proofs; without it only Bearer tokens are accepted.
-            clock: for the age of a login.
+            clock: for the age of a login; the one of the open Backstay if not given.
         """
         self._users = users
         self._tokens = _finder(tokens)
@@ -133,7 +133,7 @@ class Authenticator(Generic[U]):
         if proofs is not None:
             self.transport = _with_dpop(self.transport)
         self.challenges = challenges or Challenges(dpop=proofs is not None)
-        self._clock = clock or SystemClock()
+        self._clock = clock
 
     async def find(self, scope: Scope, /) -> Principal[U] | None:
         """Who sends the request; None without a token. Asked again about the same scope, it answers the same.
@@ -167,7 +167,7 @@ class Authenticator(Generic[U]):
 
     def check(self, principal: Principal[U], requirement: Requirement, /) -> None:
         """Return if the principal meets the requirement. Raises RequestRefused."""
-        now = self._clock.now().timestamp()
+        now = (self._clock or current_backstay.get().clock).now().timestamp()
         decision = evaluate(requirement, Grants.of(principal.token), now=now)
         if not decision.allowed:
             raise self.challenges.insufficient(decision, principal.credential.scheme)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from copy import copy
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -48,7 +48,7 @@ class BackstayPlugin(InitPlugin, CLIPlugin):
         self._accounts = accounts
         self._lifespan = lifespan
         self._prefix = prefix
-        self._first_message = first_message
+        self._options = {"http": False, "first_message": first_message}
         self._scopes = dict(scopes)
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
@@ -60,12 +60,7 @@ class BackstayPlugin(InitPlugin, CLIPlugin):
         }  # fmt: skip
         app_config.after_exception.append(self._note_refusal)
         app_config.middleware[:0] = [
-            DefineMiddleware(
-                _wrapped(AuthenticationMiddleware),
-                authenticator=auth,
-                http=False,
-                first_message=self._first_message,
-            ),
+            DefineMiddleware(_wrapped(AuthenticationMiddleware), authenticator=auth, **self._options),
             DefineMiddleware(_wrapped(CacheHeadersMiddleware)),
             DefineMiddleware(TokenMiddleware, auth=self._auth),
         ]
@@ -81,7 +76,8 @@ class BackstayPlugin(InitPlugin, CLIPlugin):
             described = Components(security_schemes={SCHEME: self._scheme()})
             before = app_config.openapi_config.components
             joined = [*(before if isinstance(before, list) else [before]), described]
-            app_config.openapi_config = replace(app_config.openapi_config, components=joined)
+            app_config.openapi_config = copy(app_config.openapi_config)
+            app_config.openapi_config.components = joined
         return app_config
 
     def on_cli_init(self, cli: Any) -> None:
