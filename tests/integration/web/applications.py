@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import fastapi
 import litestar
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route, WebSocketRoute
@@ -202,15 +203,15 @@ def litestar_application(people: People, clock: Any, *, first_message: bool = Fa
     user = {"user": Provide(auth.current_user)}
 
     @litestar.get("/protected", dependencies=user)
-    async def protected(user: Any) -> dict[str, str]:
+    async def protected(user: NamedDependency[Any]) -> dict[str, str]:
         return {"user": user.username}
 
     @litestar.post("/change", dependencies=user, status_code=200)
-    async def change(user: Any) -> dict[str, str]:
+    async def change(user: NamedDependency[Any]) -> dict[str, str]:
         return {"user": user.username}
 
     @litestar.get("/optional", dependencies={"user": Provide(auth.optional_user)})
-    async def optional(user: Any) -> dict[str, Any]:
+    async def optional(user: NamedDependency[Any]) -> dict[str, Any]:
         return {"user": user and user.username}
 
     @litestar.get("/admin", guards=[auth.require_admin])
@@ -230,12 +231,12 @@ def litestar_application(people: People, clock: Any, *, first_message: bool = Fa
         return {"ok": True}
 
     @litestar.get("/broken/{what:str}")
-    async def broken(what: str) -> None:
+    async def broken(what: FromPath[str]) -> None:
         raise ERRORS[what]
 
     @litestar.get("/cached/{symbol:str}")
     @on_litestar.cached_route("web:symbol:{symbol}", ttl=60, max_age=30)
-    async def cached(symbol: str) -> dict[str, str]:
+    async def cached(symbol: FromPath[str]) -> dict[str, str]:
         return {"symbol": symbol}
 
     @litestar.websocket("/echo", guards=[auth.require()])

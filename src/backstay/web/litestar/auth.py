@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, TypeVar
 from litestar.connection import ASGIConnection
 from litestar.exceptions import HTTPException
 from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
-from litestar.types import Guard
+from litestar.types import Guard, Scope
 
 from backstay.cache import Cache
 from backstay.container import Backstay, current_backstay
@@ -46,20 +46,20 @@ class Auth(Generic[U]):
         self.find: Callable[[], Authenticator[U]] = current.get if own is None else lambda: own
         self.require_admin = self.require(role("admin"))
 
-    async def current_user(self, scope: Any) -> U:
+    async def current_user(self, scope: Scope) -> U:
         """For ``Provide``: the user. Raises `Refused`: 401, 400 or 503."""
-        return (await self.refusing(lambda auth: auth.principal(scope))).user
+        return (await self.refusing(lambda auth: auth.principal(_open(scope)))).user
 
-    async def optional_user(self, scope: Any) -> U | None:
+    async def optional_user(self, scope: Scope) -> U | None:
         """For ``Provide``: the user, or None without a token. One that is not accepted is still refused."""
-        principal = await self.refusing(lambda auth: auth.find(scope))
+        principal = await self.refusing(lambda auth: auth.find(_open(scope)))
         return None if principal is None else principal.user
 
     def require(self, requirement: Requirement | None = None, /) -> Guard:
         """A guard, for HTTP and WebSockets: the user must meet the requirement; without one, be any user."""
 
         async def guard(connection: ASGIConnection[Any, Any, Any, Any], _handler: Any) -> None:
-            await self.refusing(lambda auth: auth.principal(_scope(connection), requirement))
+            await self.refusing(lambda auth: auth.principal(_open(connection.scope), requirement))
 
         return guard
 
@@ -90,7 +90,7 @@ class TokenMiddleware(AbstractAuthenticationMiddleware):
 
     async def authenticate_request(self, connection: ASGIConnection[Any, Any, Any, Any]) -> AuthenticationResult:
         """Who sends the request. Raises `Refused` for a token that is not accepted."""
-        principal = await self._auth.refusing(lambda auth: auth.find(_scope(connection)))
+        principal = await self._auth.refusing(lambda auth: auth.find(_open(connection.scope)))
         return AuthenticationResult(user=None if principal is None else principal.user, auth=principal)
 
 
@@ -104,8 +104,8 @@ async def get_cache() -> Cache:
     return current_backstay.get().cache
 
 
-def _scope(connection: ASGIConnection[Any, Any, Any, Any]) -> Any:
-    return connection.scope  # Litestar's type of it has no room for keys of others
+def _open(scope: Scope) -> Any:
+    return scope  # Litestar's type of it has no room for keys of others
 
 
 # These act on the ambient authenticator, whose users are of any type.
