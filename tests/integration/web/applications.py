@@ -1,6 +1,5 @@
 """The same application three times: what the parity table asks each framework."""
 
-
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any
@@ -72,7 +71,9 @@ class People:
         return None if token.subject in self.gone else User(token.subject, token.subject.title())
 
     async def claims(self, user: str) -> dict[str, object] | None:
-        return {"roles": ["admin"]} if user == "root" else {"permissions": ["reports.read"]} if user == "eve" else {}
+        return (
+            {"roles": ["admin"]} if user == "root" else {"permissions": ["reports.read"]} if user == "eve" else {}
+        )
 
 
 def authenticator(people: People) -> Authenticator[User]:
@@ -135,7 +136,9 @@ def fastapi_application(people: People, clock: Any, *, first_message: bool = Fal
             await socket.send_text(text)
 
     @app.websocket("/admin-echo")
-    async def admin_echo(socket: fastapi.WebSocket, user: Annotated[User, fastapi.Depends(auth.require_admin)]) -> None:
+    async def admin_echo(
+        socket: fastapi.WebSocket, user: Annotated[User, fastapi.Depends(auth.require_admin)]
+    ) -> None:
         await socket.accept()
 
     return app

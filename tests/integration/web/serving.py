@@ -13,7 +13,9 @@ import uvicorn
 
 @asynccontextmanager
 async def by_uvicorn(app: Any, port: int) -> AsyncIterator[None]:
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", lifespan="on", ws="websockets-sansio"))
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=port, log_level="warning", lifespan="on", ws="websockets-sansio")
+    )
     running = asyncio.create_task(server.serve())
     try:
         yield

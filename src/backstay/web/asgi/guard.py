@@ -7,6 +7,7 @@ that only listens is asked every `interval` seconds.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Final
 
 import anyio
@@ -113,12 +114,14 @@ class SocketGuard:
         if self._ended is not None:
             return
         self._ended = close_message(answer)
+        with suppress(OSError):  # the other side was quicker
+            if self._accepted:
+                await self._send(self._ended)
+            else:
+                await send_answer(self._scope, self._send, answer)
+        # Only now: an application that ends would take the watcher, and the message with it.
         if self._waiting is not None:
             self._waiting.cancel()
-        if self._accepted:
-            await self._send(self._ended)
-        else:
-            await send_answer(self._scope, self._send, answer)
 
     def _goodbye(self, ended: Message) -> Message:
         self._told = True
