@@ -81,7 +81,7 @@ def authenticator(people: People) -> Authenticator[User]:
     return Authenticator(people.load, transport=transport, proofs=ProofOfPossession())
 
 
-def fastapi_application(people: People, clock: Any, *, first_message: bool = False) -> Any:
+def fastapi_application(people: People, clock: Any, *, first_message: bool = False) -> Any:  # noqa: C901
     auth = on_fastapi.Auth(authenticator(people), token_url="/auth/login", scopes={"orders:read": "Read orders"})
     app = fastapi.FastAPI(lifespan=auth.lifespan(users=people.claims, clock=clock))
     auth.install(app, first_message=first_message)
@@ -144,7 +144,7 @@ def fastapi_application(people: People, clock: Any, *, first_message: bool = Fal
     return app
 
 
-def starlette_application(people: People, clock: Any, *, first_message: bool = False) -> Any:
+def starlette_application(people: People, clock: Any, *, first_message: bool = False) -> Any:  # noqa: C901
     auth = on_starlette.Auth(authenticator(people))
 
     async def protected(request):
@@ -200,7 +200,7 @@ def starlette_application(people: People, clock: Any, *, first_message: bool = F
     return app
 
 
-def litestar_application(people: People, clock: Any, *, first_message: bool = False) -> Any:
+def litestar_application(people: People, clock: Any, *, first_message: bool = False) -> Any:  # noqa: C901
     own = authenticator(people)
     auth = on_litestar.Auth(own)
     user = {"user": Provide(auth.current_user)}

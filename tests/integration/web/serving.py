@@ -64,7 +64,7 @@ async def served(app: Any, server: str = "uvicorn") -> AsyncIterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     async with SERVERS[server](app, port):
-        while not await _answers(port):
+        while not await _answers(port):  # noqa: ASYNC110 - the servers have no common way to say that they are up
             await asyncio.sleep(0.01)
         yield f"127.0.0.1:{port}"
 

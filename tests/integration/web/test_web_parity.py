@@ -1,4 +1,4 @@
-"""One table, three frameworks, three servers: the same status, the same challenge and the same body, byte for byte."""
+"""One table, three frameworks, three servers: the same status, challenge and body, byte for byte."""
 
 from __future__ import annotations
 

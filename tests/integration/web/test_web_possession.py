@@ -82,7 +82,7 @@ async def test_a_store_that_is_away_is_503_and_signs_nobody_out(framework, redis
     secret = base64url.encode(b"s" * 32).decode()
     for name, value in {
         "REDIS_URL": redis_server.url,
-        "TOKEN_KEYS": dump_ring([RingKey(CLIENT)]),
+        "TOKEN_KEYS": dump_ring([RingKey(key=CLIENT)]),
         "TOKEN_ISSUER": "https://issuer.example",
         "TOKEN_AUDIENCE": "api",
         "TOKEN_REFRESH_SECRETS": f"r1:{secret}",

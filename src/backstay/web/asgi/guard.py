@@ -114,14 +114,15 @@ class SocketGuard:
         if self._ended is not None:
             return
         self._ended = close_message(answer)
-        with suppress(OSError):  # the other side was quicker
+        # First, as some servers cannot send while a receive is waiting.
+        if self._waiting is not None:
+            self._waiting.cancel()
+        # Shielded: the application wakes up, ends, and must not take its watcher and the message with it.
+        with suppress(OSError), anyio.CancelScope(shield=True):
             if self._accepted:
                 await self._send(self._ended)
             else:
                 await send_answer(self._scope, self._send, answer)
-        # Only now: an application that ends would take the watcher, and the message with it.
-        if self._waiting is not None:
-            self._waiting.cancel()
 
     def _goodbye(self, ended: Message) -> Message:
         self._told = True
