@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
@@ -45,6 +46,14 @@ class SystemClock:
     async def sleep(self, seconds: float, /) -> None:
         """Wait for that many seconds of real time."""
         await anyio.sleep(max(0.0, seconds))
+
+
+def unix_time(clock: Clock) -> Callable[[], float]:
+    """How to read the clock's instant as a Unix time, by its shortest way.
+
+    For what reads it on every request: a datetime costs ten times as much as the number in it.
+    """
+    return time.time if type(clock) is SystemClock else lambda: clock.now().timestamp()
 
 
 class ManualClock:

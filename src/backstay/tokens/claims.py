@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, cast, get_type_hints
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -28,27 +28,44 @@ Counter = Annotated[int, Meta(ge=0, lt=MAX_NUMBER)]
 class RegisteredClaims(msgspec.Struct, frozen=True, gc=False):
     """The claims that have a registered form, and that form: the table by which they are checked.
 
-    A claim that is there must have its form whether or not anybody asks for it; ``null`` is no form. The
-    sources: RFC 7519 4.1, RFC 8693 4.2, RFC 9068 2.2, RFC 7800 3.1; `sid` is OpenID Connect's, `epoch` ours.
+    A claim that is there must have its form whether or not anybody asks for it; ``null`` is no form. One that is
+    not there is `UNSET`, and is not written. The sources: RFC 7519 4.1, RFC 8693 4.2, RFC 9068 2.2, RFC 7800 3.1;
+    `sid` is OpenID Connect's, `epoch` ours.
     """
 
-    iss: Text = ""
-    sub: Text = ""
-    aud: Text | Annotated[list[Text], Meta(min_length=1)] = ""
-    exp: Instant = 0
+    iss: Text | UnsetType = UNSET
+    sub: Text | UnsetType = UNSET
+    aud: Text | Annotated[list[Text], Meta(min_length=1)] | UnsetType = UNSET
+    exp: Instant | UnsetType = UNSET
     nbf: Instant | UnsetType = UNSET
     iat: Instant | UnsetType = UNSET
-    jti: Text = ""
-    client_id: Text = ""
-    sid: Text = ""
-    epoch: Counter = 0
-    scope: Annotated[str, Meta(max_length=MAX_TEXT)] = ""
+    jti: Text | UnsetType = UNSET
+    client_id: Text | UnsetType = UNSET
+    sid: Text | UnsetType = UNSET
+    epoch: Counter | UnsetType = UNSET
+    scope: Annotated[str, Meta(max_length=MAX_TEXT)] | UnsetType = UNSET
     roles: list[Text] | UnsetType = UNSET
     permissions: list[Text] | UnsetType = UNSET
     auth_time: Instant | UnsetType = UNSET
-    acr: Text = ""
+    acr: Text | UnsetType = UNSET
     amr: list[Text] | UnsetType = UNSET
     cnf: dict[str, Any] | UnsetType = UNSET
+
+
+REGISTERED = frozenset(RegisteredClaims.__struct_fields__)
+_FORMS = get_type_hints(RegisteredClaims, include_extras=True)
+
+
+def _reader(required: frozenset[str]) -> Callable[[bytes], RegisteredClaims]:
+    """A decoder of payloads that lets none of the required claims be absent, nor `exp`."""
+    fields = [
+        (name, form) if name in required or name == "exp" else (name, form, UNSET) for name, form in _FORMS.items()
+    ]
+    # All fields again, so that the order in which they are written stays that of the table.
+    kind = msgspec.defstruct(
+        "RequiredClaims", fields, bases=(RegisteredClaims,), kw_only=True, frozen=True, gc=False
+    )
+    return cast("Callable[[bytes], RegisteredClaims]", msgspec.json.Decoder(kind).decode)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +82,9 @@ class TokenProfile:
     max_age: timedelta | None = None
     leeway_seconds: float = field(init=False, repr=False, compare=False, default=0.0)
     max_lifetime_seconds: float = field(init=False, repr=False, compare=False, default=0.0)
+    read_claims: Callable[[bytes], RegisteredClaims] | None = field(
+        init=False, repr=False, compare=False, default=None
+    )
 
     def __post_init__(self) -> None:
         if not self.typ or self.typ != self.typ.lower() or self.typ.startswith("application/"):
@@ -78,6 +98,8 @@ class TokenProfile:
         # Read on every request; a timedelta would be turned into seconds each time.
         object.__setattr__(self, "leeway_seconds", self.leeway.total_seconds())
         object.__setattr__(self, "max_lifetime_seconds", self.max_lifetime.total_seconds())
+        if self.required <= REGISTERED:
+            object.__setattr__(self, "read_claims", _reader(self.required))
 
     @classmethod
     def access(
@@ -112,37 +134,37 @@ class VerifiedToken(msgspec.Struct, frozen=True, gc=False):
     @property
     def issuer(self) -> str:
         """`iss`."""
-        return self.registered.iss
+        return self.registered.iss or ""
 
     @property
     def subject(self) -> str:
         """`sub`; with the issuer, who the bearer is. Empty if the profile does not require it."""
-        return self.registered.sub
+        return self.registered.sub or ""
 
     @property
     def client_id(self) -> str:
         """`client_id`, or empty."""
-        return self.registered.client_id
+        return self.registered.client_id or ""
 
     @property
     def token_id(self) -> str:
         """`jti`, or empty."""
-        return self.registered.jti
+        return self.registered.jti or ""
 
     @property
     def session_id(self) -> str:
         """`sid`: the session that the token belongs to, or empty."""
-        return self.registered.sid
+        return self.registered.sid or ""
 
     @property
     def epoch(self) -> int:
         """`epoch`: the user's counter at the time of issue."""
-        return self.registered.epoch
+        return self.registered.epoch or 0
 
     @property
     def expires_at(self) -> float:
         """`exp`, a Unix time."""
-        return self.registered.exp
+        return self.registered.exp or 0
 
     @property
     def issued_at(self) -> float | None:
@@ -153,7 +175,7 @@ class VerifiedToken(msgspec.Struct, frozen=True, gc=False):
     @property
     def scope(self) -> str:
         """`scope` as it stands in the token."""
-        return self.registered.scope
+        return self.registered.scope or ""
 
     @property
     def scopes(self) -> frozenset[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import anyio.to_thread
 
-from backstay.clock import Clock, SystemClock
+from backstay.clock import Clock, SystemClock, unix_time
 from backstay.errors import InvalidToken, NotConfiguredError, TokenReason
 
 from . import base64url, checks
@@ -26,13 +26,13 @@ class StrictVerifier:
 
     def __init__(self, keys: KeySource, *, clock: Clock | None = None, cache: VerifiedCache | None = None) -> None:
         self._keys = keys
-        self._clock = clock or SystemClock()
+        self._now = unix_time(clock or SystemClock())
         self._memo = checks.HeaderMemo()
         self._cache = cache
 
     def verify(self, token: str, /, *, expect: TokenProfile) -> VerifiedToken:
         """Check the token now. Raises InvalidToken and nothing else."""
-        now = self._clock.now().timestamp()
+        now = self._now()
         if self._cache is None:
             return checks.verify(token, self._keys, expect, now, self._memo)
         found = self._cache.get(token, self._keys, expect, now)
@@ -64,11 +64,11 @@ class JwtCodec:
         threads: bool = False,
     ) -> None:
         self._keys = keys
-        self._clock = clock or SystemClock()
+        self._now = unix_time(clock or SystemClock())
         self._signer = signer
         self._threads = threads
         self._heads: dict[tuple[str, str, str], bytes] = {}
-        self.verifier = StrictVerifier(keys, clock=self._clock, cache=cache)
+        self.verifier = StrictVerifier(keys, clock=clock, cache=cache)
 
     async def encode(self, claims: Mapping[str, object], /, *, profile: TokenProfile) -> str:
         """Sign the claims; see `TokenCodec.encode`."""
@@ -99,10 +99,7 @@ class JwtCodec:
         return _joined(data, key.sign(data))
 
     def _body(self, claims: Mapping[str, object], profile: TokenProfile) -> bytes:
-        members = dict(claims)
-        payload = dump_object(members)
-        checks.check_claims_to_sign(members, payload, profile, self._clock.now().timestamp())
-        return base64url.encode(payload)
+        return base64url.encode(checks.payload_to_sign(claims, profile, self._now()))
 
     def _head(self, kid: str, alg: str, typ: str) -> bytes:
         head = self._heads.get((kid, alg, typ))

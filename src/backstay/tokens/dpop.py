@@ -65,7 +65,7 @@ def read_proof(
     claims = checks.read_json(payload)
     if not claims.keys() >= _REQUIRED:
         raise InvalidToken(Reason.MISSING_CLAIM)
-    checks.check_claim_types(claims, payload)
+    checks.check_controls(checks.check_claim_types(claims), payload)
     if claims["htm"] != method or not _same_target(claims["htu"], url):
         raise InvalidToken(Reason.PROOF)
     if claims["iat"] > now + leeway:

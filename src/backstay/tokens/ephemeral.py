@@ -36,7 +36,7 @@ class EphemeralKeyRing(KeyRing):
         return super().jwks()
 
     def _make_once(self) -> None:
-        if self.entries:
+        if self._by_kid:
             return
         from .jose import generate_key
 

@@ -29,8 +29,8 @@ def parse_object(raw: bytes, /) -> dict[str, Any]:
     Raises:
         NotStrictJson: it is anything else, however slightly.
     """
-    # The count bounds the depth from above, and is far cheaper than the depth itself.
-    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and depth(raw) > MAX_DEPTH:
+    # The count of brackets bounds the depth from above, and is far cheaper than the depth itself.
+    if raw.count(0x7B) + raw.count(0x5B) > MAX_DEPTH and depth(raw) > MAX_DEPTH:
         raise NotStrictJson("nested too deeply")
     try:
         value = _fast_decoder.decode(raw)

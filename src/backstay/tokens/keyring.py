@@ -7,13 +7,14 @@ knows it in time), *active* (signs), *retiring* (verifies what it signed until t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from backstay.clock import Clock, SystemClock
+from backstay.clock import Clock, SystemClock, unix_time
 from backstay.errors import KeyRejected, NotConfiguredError
 
 from .protocol import KeySource, VerificationKey
@@ -82,9 +83,13 @@ class KeyRing:
             KeyRejected: two keys of one name, or symmetric and asymmetric keys mixed.
         """
         self._clock = clock or SystemClock()
+        self._now = unix_time(self._clock)
         self._version = 0
         self._by_kid: dict[str, RingKey] = {}
-        self._signing: tuple[VerificationKey | None, datetime, datetime | None] = (None, _EPOCH, None)
+        # What each request asks, as numbers: the key with the end of its verifying, and the signing key with the
+        # time for which it was chosen.
+        self._verifying: dict[str, tuple[VerificationKey, float | None]] = {}
+        self._signing: tuple[VerificationKey | None, float, float] = (None, 0.0, 0.0)
         self.replace(entries)
 
     @property
@@ -106,7 +111,8 @@ class KeyRing:
         if len({entry.key.public_jwk is None for entry in ring}) > 1:
             raise KeyRejected("a ring holds symmetric or asymmetric keys, not both")
         self._by_kid = by_kid
-        self._signing = (None, _EPOCH, None)
+        self._verifying = {kid: (entry.key, _unix(entry.verifies_until)) for kid, entry in by_kid.items()}
+        self._signing = (None, 0.0, 0.0)
         self._version += 1
 
     def rotate(self, key: VerificationKey, /, *, publish_for: timedelta, keep_for: timedelta) -> None:
@@ -116,13 +122,11 @@ class KeyRing:
 
     def verification_key(self, kid: str, /) -> VerificationKey | None:
         """The key, unless it is gone. A pending one verifies: another machine's clock may be ahead."""
-        entry = self._by_kid.get(kid)
+        entry = self._verifying.get(kid)
         if entry is None:
             return None
-        until = entry.verifies_until
-        if until is not None and self._clock.now() >= until:
-            return None
-        return entry.key
+        key, until = entry
+        return key if until is None or self._now() < until else None
 
     def signing_key(self) -> VerificationKey:
         """The active key that began last.
@@ -130,10 +134,10 @@ class KeyRing:
         Raises:
             NotConfiguredError: none is active.
         """
-        now = self._clock.now()
         key, since, until = self._signing
-        if key is not None and since <= now and (until is None or now < until):
+        if key is not None and since <= self._now() < until:
             return key
+        now = self._clock.now()
         active = [entry for entry in self._by_kid.values() if entry.stage(now) is Stage.ACTIVE]
         if not active:
             raise NotConfiguredError("no key of the ring is active: add one, or look at signs_from")
@@ -141,7 +145,7 @@ class KeyRing:
         # It signs until its own end, or until a later one begins.
         later = [entry.signs_from for entry in self._by_kid.values() if entry.signs_from > now]
         ends = [until for until in (chosen.signs_until, *later) if until is not None]
-        self._signing = (chosen.key, now, min(ends, default=None))
+        self._signing = (chosen.key, now.timestamp(), min((end.timestamp() for end in ends), default=math.inf))
         return chosen.key
 
     async def ensure(self, kid: str, /) -> None:
@@ -152,6 +156,10 @@ class KeyRing:
         now = self._clock.now()
         live = [entry.key.public_jwk for entry in self.entries if entry.stage(now) is not Stage.GONE]
         return {"keys": [jwk for jwk in live if jwk is not None]}
+
+
+def _unix(instant: datetime | None) -> float | None:
+    return None if instant is None else instant.timestamp()
 
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import anyio
 
 from backstay.errors import MissingExtraError, TokenStoreUnavailable
+from backstay.tasks import TaskOwner
 
 from .protocol import OpaqueStore, ReplayStore, RevocationLog, SessionStore
 from .sessions import Batch, Kind, NewSession, Opened, Outcome, Revocation, Rotation, Session, TokenIds
@@ -25,14 +26,16 @@ if TYPE_CHECKING:
     _Pool = asyncpg.Pool[asyncpg.Record]
 
 _CHANNEL = "backstay_tokens"
+# InternalClientError is how asyncpg speaks of a connection that was lost in mid-statement (it says "a bug").
+_AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 
 
 class PostgresTokenStore:
     """Sessions, revocations, one-time identifiers and opaque tokens on a pool of connections.
 
-    The tables are found by the pool's ``search_path``; `create_tables` makes them. `horizon` as in
-    `MemoryTokenStore`. Call `prune` now and then. Not promised: news by `read` without `listening`; it is
-    then found when the wait is over.
+    The tables are found by the pool's ``search_path``, and made when they are first needed and missing. `horizon`
+    as in `MemoryTokenStore`. Not promised: news by `read` while nobody runs `listen` (it is then found when the
+    wait is over), nor that ended rows go while nobody runs `tidy`.
     """
 
     def __init__(self, pool: _Pool, *, horizon: float = 3660.0) -> None:
@@ -40,25 +43,57 @@ class PostgresTokenStore:
         self._horizon = timedelta(seconds=horizon)
         self._hint = anyio.Event()
         self._sql = _queries()
+        self._has_tables = False
+        self._making_tables = anyio.Lock()
 
     async def create_tables(self) -> None:
-        """Create what is missing. Safe to repeat, and for several processes at once."""
+        """Create what is missing. Safe to repeat, and for several processes at once.
+
+        Where all tables are there it needs no right to create any.
+        """
+        if await self._ask(self._pool.fetchval("SELECT to_regclass('backstay_token_opaque') IS NOT NULL")):
+            return
         schema = files("backstay.tokens").joinpath("sql", "schema.sql").read_text("utf-8")
         # IF NOT EXISTS still collides when two processes begin together; the lock lets one go first.
         locked = f"BEGIN; SELECT pg_advisory_xact_lock(hashtext('{_CHANNEL}')); {schema} COMMIT;"
         await self._ask(self._pool.execute(locked))
 
-    @asynccontextmanager
-    async def listening(self) -> AsyncGenerator[None]:
-        """Hear of revocations as they are committed, on a connection of its own, while the block runs."""
+    async def listen(self, *, retry: float = 0.25) -> None:
+        """Hear of revocations as they are committed, on a connection of its own, until cancelled.
+
+        A connection that is lost is made again, every `retry` seconds if need be.
+        """
+        while True:
+            with suppress(TokenStoreUnavailable):
+                await self._listen_until_lost()
+            await anyio.sleep(retry)
+
+    async def _listen_until_lost(self) -> None:
         connection = await self._ask(self._pool.acquire())
+        lost = anyio.Event()
+
+        def on_loss(_connection: object) -> None:
+            lost.set()
+
         try:
+            connection.add_termination_listener(on_loss)
             await self._ask(connection.add_listener(_CHANNEL, self._heard))
-            yield
+            self._heard()  # what came before is not announced again: look now
+            await lost.wait()
         finally:
-            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-                await connection.remove_listener(_CHANNEL, self._heard)
-            await self._pool.release(connection)
+            with anyio.CancelScope(shield=True):
+                # The pool has taken back a connection that was lost, and then refuses to hear of it.
+                with suppress(*_AWAY):
+                    connection.remove_termination_listener(on_loss)
+                    await connection.remove_listener(_CHANNEL, self._heard)
+                await self._pool.release(connection, timeout=1.0)
+
+    async def tidy(self, *, every: float = 600.0) -> None:
+        """`prune` every so many seconds, until cancelled. A server that is away is pruned the next time."""
+        while True:
+            await anyio.sleep(every)
+            with suppress(TokenStoreUnavailable):
+                await self.prune()
 
     def _heard(self, *_: object) -> None:
         hint, self._hint = self._hint, anyio.Event()
@@ -120,7 +155,7 @@ class PostgresTokenStore:
 
     async def sessions(self, user: str, /) -> Sequence[Session]:
         """The user's live sessions, newest first."""
-        rows = await self._ask(self._pool.fetch(self._sql["sessions"], user))
+        rows = await self._rows("sessions", user)
         return [_read_session(row) for row in rows]
 
     # ---- revocations
@@ -140,7 +175,7 @@ class PostgresTokenStore:
         return await self._read(batch.cursor)
 
     async def _read(self, cursor: str) -> Batch:
-        rows = await self._ask(self._pool.fetch(self._sql["read"], cursor or "0"))
+        rows = await self._rows("read", cursor or "0")
         entries = tuple(_read_revocation(row) for row in rows if row["kind"] is not None)
         # A server restored from a backup counts its transactions from further back: begin anew.
         found = str(rows[0]["cursor"])
@@ -172,16 +207,24 @@ class PostgresTokenStore:
 
     # ---- inside
 
+    async def _rows(self, name: str, *args: object) -> Any:
+        if not self._has_tables:
+            async with self._making_tables:
+                await self.create_tables()
+                self._has_tables = True
+        return await self._ask(self._pool.fetch(self._sql[name], *args))
+
     async def _row(self, name: str, *args: object) -> Any:
-        return await self._ask(self._pool.fetchrow(self._sql[name], *args))
+        return next(iter(await self._rows(name, *args)), None)
 
     async def _value(self, name: str, *args: object) -> Any:
-        return await self._ask(self._pool.fetchval(self._sql[name], *args))
+        row = await self._row(name, *args)
+        return None if row is None else row[0]
 
     async def _ask(self, question: Awaitable[Any]) -> Any:
         try:
             return await question
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as exc:
+        except _AWAY as exc:
             kind = type(exc).__name__
             raise TokenStoreUnavailable(f"PostgreSQL did not answer for the tokens: {kind}") from exc
 
@@ -190,18 +233,23 @@ class PostgresTokenStore:
 async def open_postgres_store(
     dsn: str, *, horizon: float = 3660.0, timeout: float = 5.0, max_size: int = 10
 ) -> AsyncGenerator[PostgresTokenStore]:
-    """A store with a pool of its own, its tables made, listening; all closed with the block."""
+    """A store with a pool of its own, listening and tidying up; all closed with the block.
+
+    Nothing connects before its first use, apart from the listening, which waits for the server in the background.
+    `timeout` is of one answer, in seconds.
+    """
+    pool = await asyncpg.create_pool(dsn, min_size=0, max_size=max_size, timeout=timeout, command_timeout=timeout)
+    store = PostgresTokenStore(pool, horizon=horizon)
+    owner = TaskOwner()
+    owner.start(store.listen, "listen for token revocations")
+    owner.start(store.tidy, "prune ended token sessions")
     try:
-        pool = await asyncpg.create_pool(
-            dsn, min_size=1, max_size=max_size, timeout=timeout, command_timeout=timeout
-        )
-    except (asyncpg.PostgresError, OSError, TimeoutError) as exc:
-        raise TokenStoreUnavailable(f"PostgreSQL cannot be reached: {type(exc).__name__}") from exc
-    async with pool:
-        store = PostgresTokenStore(pool, horizon=horizon)
-        await store.create_tables()
-        async with store.listening():
-            yield store
+        yield store
+    finally:
+        with anyio.CancelScope(shield=True), anyio.move_on_after(timeout):
+            await owner.aclose()
+            await pool.close()
+        pool.terminate()  # what a silent server kept from closing
 
 
 def _queries() -> dict[str, str]:

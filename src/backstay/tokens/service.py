@@ -12,7 +12,7 @@ from backstay.clock import Clock, SystemClock
 from backstay.errors import InvalidToken, TokenReason, TokenStoreUnavailable
 from backstay.events import Emitter
 
-from .checks import check_binding
+from .checks import check_binding, is_storable
 from .claims import TokenProfile, VerifiedToken
 from .events import (
     RefreshReused,
@@ -134,11 +134,15 @@ class TokenService:
     ) -> TokenPair:
         """Open a session for a user who has just logged in.
 
-        `device` is what the user will see in the list of sessions; `jkt` binds the session to a DPoP key.
+        `device` is what the user will see in the list of sessions, at most 256 characters of it and only those that
+        can be shown; `jkt` binds the session to a DPoP key.
 
         Raises:
             InvalidToken: the user is disabled (`USER_DISABLED`).
+            ValueError: the user, the client or the scopes are no plain text; names which.
         """
+        scope = " ".join(sorted(set(scopes)))
+        _check_texts(user=user, client_id=client_id, scopes=scope or "none")
         extra = await self._claims_of(user)
         if extra is None:
             raise InvalidToken(TokenReason.USER_DISABLED)
@@ -154,8 +158,8 @@ class TokenService:
             kid=self._secrets.current,
             idle=self._lifetimes.idle.total_seconds(),
             absolute=self._lifetimes.absolute.total_seconds(),
-            device=device[:256],
-            scope=" ".join(sorted(set(scopes))),
+            device="".join(filter(str.isprintable, device))[:256],
+            scope=scope,
             jkt=jkt,
             context=dump_object(context).decode(),
         )
@@ -188,6 +192,8 @@ class TokenService:
             TokenStoreUnavailable: ask again later; nothing is lost.
         """
         position = self._read(refresh_token)
+        if not is_storable(client_id):  # no session has such a client, and no store is asked about it
+            self._refuse(TokenReason.WRONG_CLIENT, refresh_token)
         rotation = await self._store.rotate(
             position.family,
             position.generation,
@@ -366,3 +372,9 @@ class TokenService:
         if self._revocations is not None:
             with suppress(TokenStoreUnavailable):
                 await self._revocations.catch_up()
+
+
+def _check_texts(**texts: str) -> None:
+    for name, text in texts.items():
+        if not is_storable(text):
+            raise ValueError(f"{name} must be a text of 1 to 1024 characters, and no control character among them")

@@ -29,7 +29,7 @@ class VerifiedCache:
             raise ValueError("a cache has room for one token, and an age of at most five minutes")
         self._size = size
         self._max_age = max_age
-        self._entries: OrderedDict[bytes, tuple[VerifiedToken, TokenProfile, float]] = OrderedDict()
+        self._entries: OrderedDict[bytes, tuple[VerifiedToken, TokenProfile, float, float]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -37,30 +37,30 @@ class VerifiedCache:
     def get(self, token: str, keys: KeySource, expect: TokenProfile, now: float) -> VerifiedToken | None:
         """The token, if it was verified under this very profile and nothing has changed since."""
         # A text that is too long, or not ASCII, was never put in; hashing it would only cost.
-        if len(token) > expect.max_bytes or not token.isascii():
+        if type(token) is not str or len(token) > expect.max_bytes or not token.isascii():
             return None
-        digest = sha256(token.encode("ascii")).digest()
+        digest = sha256(token.encode()).digest()
         entry = self._entries.get(digest)
         if entry is None:
             return None
-        found, profile, put_at = entry
+        found, profile, put_at, end = entry
         if (
-            profile is not expect
-            or not 0 <= now - put_at <= self._max_age  # below zero: the clock went back
-            or now >= found.expires_at + expect.leeway_seconds
-            or found.key_version != keys.version
-            or keys.verification_key(found.kid) is None
+            put_at <= now < end  # before: the clock went back
+            and profile is expect
+            and found.key_version == keys.version
+            and keys.verification_key(found.kid) is not None
         ):
-            del self._entries[digest]
-            return None
-        self._entries.move_to_end(digest)
-        return found
+            self._entries.move_to_end(digest)
+            return found
+        del self._entries[digest]
+        return None
 
     def put(self, token: str, verified: VerifiedToken, expect: TokenProfile, now: float) -> None:
         """Remember a token that has just passed every check of `expect`."""
         if expect.max_age is not None:
             return  # its age would have to be judged again on every hit
-        self._entries[sha256(token.encode("ascii")).digest()] = (verified, expect, now)
+        end = min(verified.expires_at + expect.leeway_seconds, now + self._max_age)
+        self._entries[sha256(token.encode()).digest()] = (verified, expect, now, end)
         if len(self._entries) > self._size:
             self._entries.popitem(last=False)
 

@@ -15,7 +15,7 @@ import asyncpg
 import pytest
 
 WORKER = Path(__file__).with_name("race_worker.py")
-RUNS = int(os.environ.get("BACKSTAY_RACE_RUNS", "20"))
+RUNS = 1000 if os.environ.get("BACKSTAY_NIGHTLY") else 20
 
 spec = importlib.util.spec_from_file_location("race_worker", WORKER)
 race_worker = importlib.util.module_from_spec(spec)

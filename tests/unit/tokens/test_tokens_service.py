@@ -355,3 +355,23 @@ async def test_secrets_are_long_enough_and_the_current_one_is_there() -> None:
 async def test_access_tokens_never_outlive_their_profile() -> None:
     with pytest.raises(ValueError, match="longer"):
         House(lifetimes=Lifetimes(access=timedelta(hours=2)))
+
+
+@pytest.mark.parametrize("text", ["", "a\x00b", "a\nb", "\ud800", "x" * 1025])
+async def test_what_no_store_could_keep_is_named_before_one_is_asked(text: str) -> None:
+    house = House()
+    with pytest.raises(ValueError, match="user must be"):
+        await house.service.issue(text, client_id="web")
+    with pytest.raises(ValueError, match="client_id must be"):
+        await house.service.issue("alice", client_id=text)
+    pair = await house.issue()
+    with pytest.raises(InvalidToken) as refused:
+        await house.service.refresh(pair.refresh_token, client_id=text)
+    assert refused.value.reason is TokenReason.WRONG_CLIENT
+
+
+async def test_a_device_is_kept_as_far_as_it_can_be_shown() -> None:
+    house = House()
+    await house.service.issue("alice", client_id="web", device="a\x00 \ud800tele\nphone" + "x" * 400)
+    (session,) = await house.service.sessions("alice")
+    assert session.device == "a telephone" + "x" * 245
