@@ -85,7 +85,7 @@ def fastapi_routes(by_hand: ByHand, ours: dict[str, Authenticator[Any]]) -> Any:
     bearer = fastapi.security.HTTPBearer()
     Credentials = fastapi.security.HTTPAuthorizationCredentials
 
-    def decoded(credentials: Annotated[Credentials, fastapi.Depends(bearer)]) -> str:
+    async def decoded(credentials: Annotated[Credentials, fastapi.Depends(bearer)]) -> str:
         return f"Bearer {credentials.credentials}"
 
     # As the framework's own tutorial has it: the scheme, the token's user, the active user.

@@ -87,23 +87,28 @@ class Auth(Generic[U]):
         """
         own = users if isinstance(users, Authenticator) or users is None else Authenticator(users)
         self._find: Callable[[], Authenticator[U]] = current.get if own is None else lambda: own
+        self.current_user = self.require
 
     async def find(self, connection: HTTPConnection, /) -> Principal[U] | None:
         """Who sends the request, with the token; None without one. Raises `Refused`."""
-        return await self._refusing(lambda auth: auth.find(connection.scope))
+        auth = self._find()
+        try:
+            return await auth.find(connection.scope)
+        except BackstayError as exc:
+            raise Refused(answer_to(exc, auth.challenges), str(exc)) from None
 
-    async def current_user(self, connection: HTTPConnection, /) -> U:
-        """The user. Raises `Refused`: 401, 400 or 503."""
-        return (await self._principal(connection, None)).user
+    async def require(self, connection: HTTPConnection, requirement: Requirement | None = None, /) -> U:
+        """The user, who must meet the requirement, if any. Raises `Refused`: 401, 403, 400 or 503."""
+        auth = self._find()
+        try:
+            return (await auth.principal(connection.scope, requirement)).user
+        except BackstayError as exc:
+            raise Refused(answer_to(exc, auth.challenges), str(exc)) from None
 
     async def optional_user(self, connection: HTTPConnection, /) -> U | None:
         """The user, or None without a token. A token that is not accepted is still refused."""
         principal = await self.find(connection)
         return None if principal is None else principal.user
-
-    async def require(self, connection: HTTPConnection, requirement: Requirement, /) -> U:
-        """The user, who must meet the requirement. Raises `Refused`: 401, 403, 400 or 503."""
-        return (await self._principal(connection, requirement)).user
 
     async def require_admin(self, connection: HTTPConnection, /) -> U:
         """The user, who must have the role ``admin``."""
@@ -122,7 +127,7 @@ class Auth(Generic[U]):
             @wraps(endpoint)
             async def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
                 connection = next(each for each in args if isinstance(each, HTTPConnection))
-                await self._principal(connection, requirement)
+                await self.require(connection, requirement)
                 return await endpoint(*args, **kwargs)
 
             return guarded
@@ -146,16 +151,6 @@ class Auth(Generic[U]):
     def routes(self, accounts: Accounts | None = None, *, prefix: str = "/auth") -> Mount:
         """Login, refresh, logout, sessions, revocation, introspection and keys."""
         return Mount(prefix, routes=_mounted(Endpoints(self._find(), accounts=accounts).table))
-
-    async def _principal(self, connection: HTTPConnection, requirement: Requirement | None) -> Principal[U]:
-        return await self._refusing(lambda auth: auth.principal(connection.scope, requirement))
-
-    async def _refusing(self, ask: Callable[[Authenticator[U]], Awaitable[T]]) -> T:
-        auth = self._find()
-        try:
-            return await ask(auth)
-        except BackstayError as exc:
-            raise Refused(answer_to(exc, auth.challenges), str(exc)) from None
 
     async def _on_error(self, connection: Request | WebSocket, exc: Any) -> Any:
         answer = exc.answer if isinstance(exc, Refused) else answer_to(exc, self._find().challenges)

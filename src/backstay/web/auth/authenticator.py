@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, Protocol, TypeVar, cast
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from backstay.ambient import Ambient
 from backstay.clock import Clock
@@ -26,6 +26,7 @@ U_co = TypeVar("U_co", covariant=True)
 
 KEY: Final = "backstay.principal"
 """Where a scope keeps what was found; None for a request without a token."""
+_UNASKED: Final[Any] = object()
 
 
 class AccessTokens(Protocol):
@@ -142,12 +143,16 @@ class Authenticator(Generic[U]):
             RequestRefused: the request has a token and it is not accepted; the status says why.
             TokenStoreUnavailable: whether it was revoked cannot be known now. Answer 503.
         """
-        try:
-            return cast("Principal[U] | None", scope[KEY])
-        except KeyError:
-            pass
+        found: Principal[U] | None = scope.get(KEY, _UNASKED)
+        if found is not _UNASKED:
+            return found
         credential = self.extract(scope)
-        found = None if credential is None else await self.accept(scope, credential)
+        if credential is None:
+            found = None
+        elif credential.carrier is Carrier.HEADER and credential.scheme == "bearer":
+            found = await self._verified(credential, None)  # the usual case, by the shortest way
+        else:
+            found = await self.accept(scope, credential)
         scope[KEY] = found
         return found
 

@@ -75,14 +75,14 @@ def extract(scope: Mapping[str, Any], transport: Transport, /) -> Credential | N
         RequestRefused: 400; two Authorization headers, or a Bearer one without a single token behind it.
     """
     found: bytes | None = None
-    cookies: list[bytes] | None = None
+    cookies: list[bytes] = []
     for name, value in scope["headers"]:
         if name == b"authorization":
             if found is not None:
                 raise _malformed(_TWICE)
             found = value
-        elif name == b"cookie" and transport.cookies is not None:
-            cookies = [*(cookies or ()), value]
+        elif name == b"cookie":
+            cookies.append(value)
     credential = None if found is None else parse_authorization(found, transport)
     if credential is None and scope["type"] == "websocket":
         credential = _from_subprotocols(scope)
@@ -100,14 +100,15 @@ def parse_authorization(
     Raises:
         RequestRefused: 400; the scheme is ours, and what follows is not one token (RFC 6750, 2.1).
     """
-    scheme, _, token = value.partition(b" ")
-    name = scheme.decode("latin-1").lower()
+    text = value.decode("latin-1")
+    scheme, _, token = text.partition(" ")
+    name = scheme.lower()
     if name not in transport.schemes:
         return None
-    text = token.strip(b" ").decode("latin-1")
-    if not text or " " in text or "," in text:
+    token = token.strip(" ")
+    if not token or " " in token or "," in token:
         raise _malformed("the Authorization header holds no token")
-    return Credential(text, name, carrier)
+    return Credential(token, name, carrier)
 
 
 def read_cookie(headers: list[bytes], name: str, /) -> str | None:

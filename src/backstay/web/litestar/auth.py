@@ -48,7 +48,11 @@ class Auth(Generic[U]):
 
     async def current_user(self, scope: Scope) -> U:
         """For ``Provide``: the user. Raises `Refused`: 401, 400 or 503."""
-        return (await self.refusing(lambda auth: auth.principal(_open(scope)))).user
+        auth = self.find()
+        try:
+            return (await auth.principal(_open(scope))).user
+        except BackstayError as exc:
+            raise self._refused(exc) from None
 
     async def optional_user(self, scope: Scope) -> U | None:
         """For ``Provide``: the user, or None without a token. One that is not accepted is still refused."""
@@ -74,11 +78,13 @@ class Auth(Generic[U]):
 
     async def refusing(self, ask: Callable[[Authenticator[U]], Awaitable[T]]) -> T:
         """Ask the authenticator; its refusals become Litestar's."""
-        auth = self.find()
         try:
-            return await ask(auth)
+            return await ask(self.find())
         except BackstayError as exc:
-            raise Refused(answer_to(exc, auth.challenges), str(exc)) from None
+            raise self._refused(exc) from None
+
+    def _refused(self, exc: BackstayError) -> Refused:
+        return Refused(answer_to(exc, self.find().challenges), str(exc))
 
 
 class TokenMiddleware(AbstractAuthenticationMiddleware):
