@@ -50,7 +50,7 @@ class Auth(Generic[U]):
         """For ``Provide``: the user. Raises `Refused`: 401, 400 or 503."""
         auth = self.find()
         try:
-            return (await auth.principal(_open(scope))).user
+            return (await auth.principal(scope)).user  # type: ignore[arg-type]  # as `_open`; a call less
         except BackstayError as exc:
             raise self._refused(exc) from None
 
