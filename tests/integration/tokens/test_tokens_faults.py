@@ -27,7 +27,6 @@ from backstay.testing.redis_server import start_redis
 from backstay.tokens import (
     JwtCodec,
     KeyRing,
-    Lifetimes,
     LocalRevocations,
     RefreshSecrets,
     TokenProfile,
