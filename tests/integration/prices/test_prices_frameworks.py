@@ -16,8 +16,8 @@ from prices import on_litestar, on_starlette, service
 
 pytestmark = pytest.mark.asyncio
 APPLICATIONS = {"fastapi": service, "starlette": on_starlette, "litestar": on_litestar}
-ADA = {"username": "ada", "email": "ada@example.org", "password": "wind-hard-over-the-marsh-9"}
-BOB = {"username": "bob", "email": "bob@example.org", "password": "slow-boats-leave-at-seven-4"}
+ADA = {"username": "ada", "email": "ada@example.org", "password": "Wind-hard-over-the-Marsh-9"}
+BOB = {"username": "bob", "email": "bob@example.org", "password": "Slow-boats-leave-at-Seven-4"}
 
 
 @pytest.fixture(params=["embedded", "servers"])

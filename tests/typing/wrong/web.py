@@ -56,9 +56,9 @@ on_litestar.BackstayPlugin(load)  # WRONG: the plugin takes an Auth
 
 async def calls(connection: HTTPConnection, request: Request) -> None:
     user = await auth.current_user(connection, SecurityScopes())
-    user.username  # WRONG: this application's users have none
+    print(user.username)  # WRONG: this application's users have none
     maybe = await auth.optional_user(connection)
-    maybe.id  # WRONG: there may be nobody
+    print(maybe.id)  # WRONG: there may be nobody
     await on_starlette.Auth(load).require(request, "admin")  # WRONG
     text: str = await on_starlette.Auth(load).current_user(request)  # WRONG
     text.strip()
