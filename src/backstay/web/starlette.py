@@ -126,7 +126,8 @@ class Auth(Generic[U]):
         def decorate(endpoint: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
             @wraps(endpoint)
             async def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
-                connection = next(each for each in args if isinstance(each, HTTPConnection))
+                given: tuple[Any, ...] = args  # a method's endpoint has its object before the connection
+                connection = next(each for each in given if isinstance(each, (Request, WebSocket)))
                 await self.require(connection, requirement)
                 return await endpoint(*args, **kwargs)
 

@@ -149,7 +149,10 @@ def _finder(
 ) -> Callable[[], Authenticator[Any]]:
     if given is None:
         return current_authenticator.get
-    return (lambda: given) if isinstance(given, Authenticator) else given
+    if isinstance(given, Authenticator):
+        fixed: Authenticator[Any] = given
+        return lambda: fixed
+    return given
 
 
 def _tell(scope: Scope, principal: Principal[Any] | None) -> None:

@@ -74,5 +74,6 @@ def answer_to(exc: BackstayError, challenges: Challenges | None = None) -> Answe
 
 
 def _by_table(exc: BackstayError) -> Answer:
-    status, text = next((status, text) for kind, status, text in TABLE if isinstance(exc, kind))
+    kinds = type(exc).__mro__
+    status, text = next((status, text) for kind, status, text in TABLE if kind in kinds)
     return problem(status, str(exc) if text is None else text, headers=RETRY if status == 503 else ())

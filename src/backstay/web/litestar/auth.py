@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, TypeVar
 from litestar.connection import ASGIConnection
 from litestar.exceptions import HTTPException
 from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
-from litestar.types import Guard, Scope
+from litestar.types import Scope
 
 from backstay.cache import Cache
 from backstay.container import Backstay, current_backstay
@@ -20,6 +20,9 @@ from backstay.web.auth import current_authenticator as current
 
 U = TypeVar("U")
 T = TypeVar("T")
+
+Guard = Callable[[ASGIConnection[Any, Any, Any, Any], Any], Awaitable[None]]
+"""What Litestar calls a guard."""
 
 SCHEME: Final = "backstay"
 """What the API description calls the way to authenticate."""

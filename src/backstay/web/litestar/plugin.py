@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from copy import copy
 from importlib.metadata import entry_points
 from typing import Any
@@ -23,6 +23,10 @@ from backstay.web.auth.lifespan import Lifespan, lifespan_of
 
 from .auth import SCHEME, Auth, Refused, TokenMiddleware, ambient, get_backstay, get_cache
 from .routes import Sent, health_router, mounted
+
+# ASGI, and in other words than Litestar's types say it.
+_AUTHENTICATION: Any = AuthenticationMiddleware
+_CACHE_HEADERS: Any = CacheHeadersMiddleware
 
 
 class BackstayPlugin(InitPlugin, CLIPlugin):
@@ -53,6 +57,10 @@ class BackstayPlugin(InitPlugin, CLIPlugin):
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
         """Add everything to the application's configuration."""
+        self._configure(app_config)
+        return app_config
+
+    def _configure(self, app_config: Any) -> None:  # Any: the types of its fields are not whole
         auth = self._auth.find
         app_config.lifespan.insert(0, self._lifespan or lifespan_of(auth()))
         app_config.exception_handlers = {
@@ -60,8 +68,8 @@ class BackstayPlugin(InitPlugin, CLIPlugin):
         }  # fmt: skip
         app_config.after_exception.append(self._note_refusal)
         app_config.middleware[:0] = [
-            DefineMiddleware(_wrapped(AuthenticationMiddleware), authenticator=auth, **self._options),
-            DefineMiddleware(_wrapped(CacheHeadersMiddleware)),
+            DefineMiddleware(_AUTHENTICATION, authenticator=auth, **self._options),
+            DefineMiddleware(_CACHE_HEADERS),
             DefineMiddleware(TokenMiddleware, auth=self._auth),
         ]
         app_config.dependencies = {
@@ -75,10 +83,9 @@ class BackstayPlugin(InitPlugin, CLIPlugin):
         if app_config.openapi_config is not None:
             described = Components(security_schemes={SCHEME: self._scheme()})
             before = app_config.openapi_config.components
-            joined = [*(before if isinstance(before, list) else [before]), described]
+            joined: list[Any] = [*(before if isinstance(before, list) else [before]), described]
             app_config.openapi_config = copy(app_config.openapi_config)
             app_config.openapi_config.components = joined
-        return app_config
 
     def on_cli_init(self, cli: Any) -> None:
         """Put backstay's commands below ``litestar backstay``."""
@@ -99,7 +106,3 @@ class BackstayPlugin(InitPlugin, CLIPlugin):
 
     def _answer(self, exc: Any) -> Answer:
         return exc.answer if isinstance(exc, Refused) else answer_to(exc, self._auth.find().challenges)
-
-
-def _wrapped(middleware: Any) -> Callable[..., Any]:
-    return middleware  # type: ignore[no-any-return]  # ASGI, in other words than Litestar's types
