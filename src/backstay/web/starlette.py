@@ -126,8 +126,7 @@ class Auth(Generic[U]):
         def decorate(endpoint: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
             @wraps(endpoint)
             async def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
-                given: tuple[Any, ...] = args  # a method's endpoint has its object before the connection
-                connection = next(each for each in given if isinstance(each, (Request, WebSocket)))
+                connection = next(each for each in args if isinstance(each, _CONNECTION))
                 await self.require(connection, requirement)
                 return await endpoint(*args, **kwargs)
 
@@ -195,6 +194,7 @@ def _sent(answer: Answer) -> Response:
 
 
 _ADMIN = role("admin")
+_CONNECTION: Any = HTTPConnection  # generic since Starlette 1.0, and isinstance knows not of what
 
 # These act on the ambient authenticator, whose users are of any type.
 _ambient: Auth[Any] = Auth()
