@@ -126,7 +126,7 @@ class Auth(Generic[U]):
         def decorate(endpoint: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
             @wraps(endpoint)
             async def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
-                connection = next(each for each in args if isinstance(each, _CONNECTION))
+                connection: Any = next(each for each in args if isinstance(each, _CONNECTION))
                 await self.require(connection, requirement)
                 return await endpoint(*args, **kwargs)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import anyio
 
@@ -150,7 +150,7 @@ def _finder(
     if given is None:
         return current_authenticator.get
     if isinstance(given, Authenticator):
-        fixed: Authenticator[Any] = given
+        fixed = cast("Authenticator[Any]", given)
         return lambda: fixed
     return given
 
