@@ -1,57 +1,34 @@
-"""The service: routes, and what each of them caches. ``uvicorn prices.service:app`` serves it."""
-
-from __future__ import annotations
+"""The service: routes, and what each of them is for. ``uvicorn prices.service:app`` serves it."""
 
 import datetime as dt
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
-from pathlib import Path as FilePath
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
-from anyio import sleep, to_thread
-from fastapi import APIRouter, FastAPI, HTTPException, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Query, Request
 
-from backstay import (
-    ANY,
-    Backstay,
-    cache_key,
-    get_cached_or_compute,
-    invalidate_pattern,
-    key_pattern,
-    run_pending_migrations,
-)
-from backstay.secret import Secret
-from backstay.settings import MigrationSettings, Settings, from_env
-from prices.domain import NoPrice, Summary, read_history, summarise
-
-TTL = 3600
-"""Seconds. Nobody rewrites the past, so a month's summary may be old."""
-MIGRATIONS = FilePath(__file__).parent / "migrations"
+from backstay.web.fastapi import Auth, OpenBackstay, get_current_user, health_router, require_admin
+from prices import lookups
+from prices.domain import NoPrice, Summary
+from prices.opening import authenticator, opening
+from prices.people import NewUser, People, Taken, Unfit, User
 
 Symbol = Annotated[str, Path(pattern=r"^[A-Za-z.]{1,10}$", description="such as AAPL")]
 OnDate = Annotated[dt.date | None, Query(description="the newest month if not given")]
 
+people = People()
+users = authenticator(people)
+auth: Auth[User] = Auth(users, token_url="/auth/login", scopes={"prices:write": "Correct prices"})
+opened = opening(people, users)
+
 prices = APIRouter(tags=["prices"])
+accounts = APIRouter(tags=["accounts"])
 operations = APIRouter(tags=["operations"])
 
 
-@prices.get("/prices/{symbol}")
+@prices.get("/prices/{symbol}", responses={404: {"description": "No such price"}})
 async def price(request: Request, symbol: Symbol, date: OnDate = None) -> Summary:
     """The price in the month of a date, with the average, the range and the return of the year before."""
-    symbol = symbol.upper()
-    # A date means its month: 31 days share one entry.
-    month = None if date is None else date.replace(day=1)
-
-    async def compute() -> Summary:
-        await sleep(request.app.state.source_seconds)
-        return summarise(symbol, await to_thread.run_sync(read_history, symbol), month)
-
     try:
-        return await get_cached_or_compute(
-            cache_key("prices", symbol=symbol, month=month), compute_func=compute, ttl=TTL, codec=Summary
-        )
+        return await lookups.price_of(symbol, date, source_seconds=request.app.state.source_seconds)
     except NoPrice as exc:
         raise HTTPException(404, str(exc)) from exc
 
@@ -59,59 +36,38 @@ async def price(request: Request, symbol: Symbol, date: OnDate = None) -> Summar
 @prices.delete("/prices/{symbol}/cached")
 async def forget(symbol: Symbol) -> dict[str, str]:
     """Forget everything that is cached of a symbol, as one does when its history was corrected."""
-    pattern = key_pattern("prices", symbol=symbol.upper(), month=ANY)
-    outcome = await invalidate_pattern(pattern)
-    return {"pattern": pattern, "outcome": outcome.value}
+    return await lookups.forget(symbol)
 
 
-@operations.get("/healthz")
-async def alive(request: Request) -> dict[str, bool]:
-    """Whether the process lives. Asks nothing of any server behind it."""
-    kit: Backstay = request.state.backstay
-    return {"ok": (await kit.health.live()).ok}
+@accounts.post("/signup", status_code=201, responses={409: {"description": "Taken"}})
+async def sign_up(new: NewUser) -> User:
+    """Become a user. The first one of all runs the place."""
+    try:
+        return await people.sign_up(new)
+    except Unfit as exc:
+        raise HTTPException(
+            422, [{"loc": ["body"], "msg": reason, "type": "unfit"} for reason in exc.reasons]
+        ) from exc
+    except Taken as exc:
+        raise HTTPException(409, str(exc)) from exc
 
 
-@operations.get("/readyz")
-async def ready(request: Request, response: Response) -> dict[str, Any]:
-    """Whether it can do its work; 503 if not."""
-    kit: Backstay = request.state.backstay
-    report = await kit.health.ready()
-    response.status_code = 200 if report.ok else 503
-    return {"ok": report.ok, "probes": report.probes}
+@accounts.get("/protected")
+async def protected_route(user: Annotated[User, Depends(get_current_user)]) -> dict[str, str]:
+    """Who you are."""
+    return {"user": user.username}
+
+
+@accounts.get("/admin", dependencies=[Depends(require_admin)])
+async def admin_route() -> dict[str, str]:
+    """For those who run the place."""
+    return {"message": "Admin access granted"}
 
 
 @operations.get("/stats")
-async def stats(request: Request) -> dict[str, Any]:
+async def stats(kit: OpenBackstay) -> dict[str, Any]:
     """What the cache did in this process, by namespace."""
-    kit: Backstay = request.state.backstay
-    found = kit.cache.stats()
-    return {
-        "available": found.available,
-        "queued": found.queued,
-        "hit_ratio": found.total.hit_ratio,
-        "namespaces": found.namespaces,
-    }
-
-
-@asynccontextmanager
-async def opened(_app: FastAPI) -> AsyncIterator[dict[str, Backstay]]:
-    """Open what stands behind the service, and bring its database to where its files say: one replica does it,
-    the others wait. Without BACKSTAY_DATABASE_URL the database is a file that is gone with the process, as the
-    embedded cache is.
-    """
-    with TemporaryDirectory() as directory:
-        async with Backstay.open(with_database(from_env(), FilePath(directory))) as kit:
-            await run_pending_migrations()
-            yield {"backstay": kit}
-
-
-def with_database(settings: Settings, directory: FilePath) -> Settings:
-    """The settings with a database, embedded in `directory` unless they name one, and our migrations."""
-    return replace(
-        settings,
-        database_url=settings.database_url or Secret(f"sqlite:///{directory / 'prices.db'}"),
-        migrations=MigrationSettings(directory=MIGRATIONS, app_version=settings.migrations.app_version),
-    )
+    return lookups.counts(kit)
 
 
 def create_app(*, source_seconds: float = 0.0) -> FastAPI:
@@ -121,8 +77,9 @@ def create_app(*, source_seconds: float = 0.0) -> FastAPI:
     """
     app = FastAPI(title="Prices", lifespan=opened)
     app.state.source_seconds = source_seconds
-    app.include_router(prices)
-    app.include_router(operations)
+    auth.install(app)
+    for router in (prices, accounts, auth.router(people), operations, health_router()):
+        app.include_router(router)
     return app
 
 

@@ -8,6 +8,7 @@ which knows nothing of backstay still handles it sensibly::
     ├── ConfigError (ValueError)               a setting is missing, unknown or malformed
     ├── MissingExtraError (ImportError)        an optional dependency is not installed
     ├── NotConfiguredError (RuntimeError)      a call needs something the open Backstay does not have
+    ├── RequestRefused (PermissionError)       a request is answered with a refusal: status and headers
     ├── CacheError
     │   ├── InvalidKey (ValueError)            a key, tag or pattern breaks the rules
     │   ├── UncacheableKey (TypeError)         a key part has no canonical form
@@ -74,6 +75,21 @@ class MissingExtraError(BackstayError, ImportError):
 
 class NotConfiguredError(BackstayError, RuntimeError):
     """A call needs something that the innermost open Backstay was not given."""
+
+
+class RequestRefused(BackstayError, PermissionError):
+    """A request is answered with a refusal. The message is for the client, and says nothing that helps to guess.
+
+    `error` is the code of RFC 6750, RFC 9449 or RFC 9470, where one applies.
+    """
+
+    def __init__(
+        self, message: str, *, status: int, error: str = "", headers: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.error = error
+        self.headers = headers
 
 
 class CacheError(BackstayError):

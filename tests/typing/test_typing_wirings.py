@@ -1,6 +1,6 @@
 """Wrong wirings are refused by both type checkers, each on the very line that is wrong.
 
-``wrong/wirings.py`` marks every wrong line with ``# WRONG``; ``right.py`` must pass. A line that only one checker
+``wrong/*.py`` mark every wrong line with ``# WRONG``; ``*right.py`` must pass. A line that only one checker
 refuses, or a line that neither should have refused, fails the test.
 """
 
@@ -20,8 +20,8 @@ import backstay
 
 SOURCE = Path(backstay.__file__).parents[1]
 HERE = Path(__file__).parent
-WRONG = HERE / "wrong" / "wirings.py"
-RIGHT = HERE / "right.py"
+WRONG = sorted((HERE / "wrong").glob("*.py"))
+RIGHT = sorted(HERE.glob("*right.py"))
 
 
 def marked(path: Path) -> set[int]:
@@ -62,17 +62,23 @@ def pyright_lines(path: Path, tmp_path: Path) -> set[int]:
 CHECKERS = {"mypy": mypy_lines, "pyright": pyright_lines}
 
 
-@pytest.mark.parametrize("checker", CHECKERS)
-def test_every_wrong_wiring_is_refused_where_it_stands(checker, tmp_path):
-    if shutil.which(checker, path=str(Path(sys.executable).parent)) is None:
-        pytest.skip(f"{checker} is not installed here")
-    wrong = marked(WRONG)
-    assert len(wrong) >= 20
-    assert CHECKERS[checker](WRONG, tmp_path) == wrong
+def name_of(path: Path) -> str:
+    return path.stem
 
 
+@pytest.mark.parametrize("path", WRONG, ids=name_of)
 @pytest.mark.parametrize("checker", CHECKERS)
-def test_the_right_wirings_pass(checker, tmp_path):
+def test_every_wrong_wiring_is_refused_where_it_stands(checker, path, tmp_path):
     if shutil.which(checker, path=str(Path(sys.executable).parent)) is None:
         pytest.skip(f"{checker} is not installed here")
-    assert CHECKERS[checker](RIGHT, tmp_path) == set()
+    wrong = marked(path)
+    assert len(wrong) >= 15
+    assert CHECKERS[checker](path, tmp_path) == wrong
+
+
+@pytest.mark.parametrize("path", RIGHT, ids=name_of)
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_the_right_wirings_pass(checker, path, tmp_path):
+    if shutil.which(checker, path=str(Path(sys.executable).parent)) is None:
+        pytest.skip(f"{checker} is not installed here")
+    assert CHECKERS[checker](path, tmp_path) == set()

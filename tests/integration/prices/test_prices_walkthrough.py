@@ -61,4 +61,4 @@ def test_a_walk_that_is_not_as_it_should_be_ends_with_an_error():
         done = walk(BACKSTAY_REDIS_URL=f"redis://127.0.0.1:{unused.getsockname()[1]}/0")
     assert done.returncode == 1
     assert "AssertionError" in done.stderr
-    assert "500" not in done.stderr
+    assert "500 Internal Server Error" not in done.stderr

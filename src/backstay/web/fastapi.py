@@ -1,0 +1,250 @@
+"""backstay in FastAPI: one flat dependency for HTTP and WebSockets, ready routers, and answers to errors.
+
+The smallest application::
+
+    app = FastAPI(lifespan=Backstay.lifespan())
+
+    @app.get("/protected")
+    async def protected(user=Depends(get_current_user)): return {"user": user.username}
+
+`Auth` is for the rest: users of your own type, cookies, login, and problem details for every refusal.
+"""
+
+# Annotations are not postponed here: FastAPI reads those of `__call__` and would find only texts.
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Annotated, Any, Generic, TypeVar
+
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response, WebSocket
+from fastapi.openapi.models import HTTPBearer, OAuth2, OAuthFlowPassword, OAuthFlows
+from fastapi.openapi.models import SecurityBase as SecurityModel
+from fastapi.params import Security
+from fastapi.requests import HTTPConnection
+from fastapi.security import SecurityScopes
+from fastapi.security.base import SecurityBase
+
+from backstay.cache import Cache
+from backstay.container import Backstay, current_backstay
+from backstay.errors import BackstayError
+from backstay.tokens import Requirement, all_of, permission, role, scope
+from backstay.tokens.requirements import scopes_of
+
+from .asgi import REFUSED, AuthenticationMiddleware, CacheHeadersMiddleware, cached_route
+from .auth import Accounts, Answer, Authenticator, Endpoint, Endpoints, Principal, UserLoader, answer_to
+from .auth import current_authenticator as current
+from .auth.health import HEALTH
+from .auth.lifespan import Lifespan
+from .auth.lifespan import lifespan_of as lifespan
+
+__all__ = ["Auth", "CurrentUser", "OpenBackstay", "OpenCache", "OptionalUser", "cached_route", "get_backstay"]
+__all__ += ["get_cache", "get_current_user", "health_router", "lifespan", "optional_user", "require"]
+__all__ += ["require_admin", "require_permissions"]
+
+U = TypeVar("U")
+
+
+class Refused(HTTPException):
+    """A refusal as FastAPI knows it: without `Auth.install` too, the status and the challenge are right."""
+
+    def __init__(self, answer: Answer, detail: str) -> None:
+        headers = {name: value for name, value in answer.headers if name != "content-type"}
+        super().__init__(answer.status, detail, headers)
+        self.answer = answer
+
+
+class _Scheme(SecurityBase):
+    """What the API description says about how to authenticate. By itself it asks nothing of a request."""
+
+    def __init__(self, model: SecurityModel) -> None:
+        self.model = model
+        self.scheme_name = "backstay"
+
+
+class _Documented(_Scheme):
+    async def __call__(self) -> None:
+        """Let everything pass: what is documented so checks by itself."""
+
+
+class CurrentUser(_Scheme, Generic[U]):
+    """The user of a request or a WebSocket: scheme, extraction, verification and permission in one dependency.
+
+    One and not three, because each dependency costs FastAPI more than an HMAC. Also good in
+    ``Security(…, scopes=[…])``.
+    """
+
+    def __init__(
+        self,
+        find: Callable[[], Authenticator[U]],
+        model: SecurityModel,
+        requirement: Requirement | None = None,
+        *,
+        documented: bool = False,
+    ) -> None:
+        """`documented`: the scopes that FastAPI hands in are those of the requirement, and no further ones."""
+        super().__init__(model)
+        self._find = find
+        self._requirement = requirement
+        self._documented = documented
+
+    async def __call__(self, connection: HTTPConnection, security_scopes: SecurityScopes) -> U:
+        """The user. Raises what FastAPI answers with 400, 401, 403 or 503, and its challenge."""
+        auth = self._find()
+        try:
+            principal: Principal[U] = await auth.principal(connection.scope, self._requirement)
+            if security_scopes.scopes and not self._documented:
+                auth.check(principal, _all_scopes(tuple(security_scopes.scopes)))
+        except BackstayError as exc:
+            raise Refused(answer_to(exc, auth.challenges), str(exc)) from None
+        return principal.user
+
+
+class OptionalUser(_Scheme, Generic[U]):
+    """The user of a request, or None without a token. A token that is not accepted is still refused."""
+
+    def __init__(self, find: Callable[[], Authenticator[U]], model: SecurityModel) -> None:
+        super().__init__(model)
+        self._find = find
+
+    async def __call__(self, connection: HTTPConnection) -> U | None:
+        """The user or None. Raises what FastAPI answers with 400, 401 or 503."""
+        auth = self._find()
+        try:
+            principal = await auth.find(connection.scope)
+        except BackstayError as exc:
+            raise Refused(answer_to(exc, auth.challenges), str(exc)) from None
+        return None if principal is None else principal.user
+
+
+class Auth(Generic[U]):
+    """Everything about who calls, for users of your own type."""
+
+    def __init__(
+        self,
+        users: UserLoader[U] | Authenticator[U] | None = None,
+        *,
+        scopes: Mapping[str, str] | None = None,
+        token_url: str = "",
+    ) -> None:
+        """Wire it.
+
+        Args:
+            users: loads the user of a verified token; or an authenticator with options of its own. Without
+                either, the ambient authenticator is meant.
+            scopes: what the API description lists, name to description.
+            token_url: the path of the login endpoint. With it, the description offers to log in.
+        """
+        own = users if isinstance(users, Authenticator) or users is None else Authenticator(users)
+        self._find: Callable[[], Authenticator[U]] = current.get if own is None else lambda: own
+        self._model = _model(token_url, scopes or {})
+        self.current_user = CurrentUser(self._find, self._model)
+        self.optional_user = OptionalUser(self._find, self._model)
+        self.require_admin = self.require(role("admin"))
+
+    def require(self, requirement: Requirement, /) -> CurrentUser[U]:
+        """A dependency: the user, who must meet the requirement."""
+        return CurrentUser(self._find, self._model, requirement)
+
+    def require_permissions(self, *names: str) -> CurrentUser[U]:
+        """A dependency: the user, who must have all the permissions."""
+        return self.require(all_of(*map(permission, names)))
+
+    def secured(self, requirement: Requirement, /) -> Security:
+        """`require`, with its scopes in the API description: ``Annotated[User, auth.secured(scope("a"))]``."""
+        dependency = CurrentUser(self._find, self._model, requirement, documented=True)
+        return Security(dependency, scopes=sorted(scopes_of(requirement)))
+
+    def lifespan(self, *arguments: Any, **options: Any) -> Lifespan:
+        """For ``FastAPI(lifespan=…)``: `Backstay.open` with these arguments; `get_current_user` then means this."""
+        return lifespan(self._find(), *arguments, **options)
+
+    def install(self, app: FastAPI, *, first_message: bool = False) -> None:
+        """Answer every error of backstay with problem details, watch open WebSockets, and send cache headers."""
+        app.add_exception_handler(Refused, self._on_error)
+        app.add_exception_handler(BackstayError, self._on_error)
+        app.add_middleware(CacheHeadersMiddleware)
+        app.add_middleware(
+            AuthenticationMiddleware, authenticator=self._find, http=False, first_message=first_message
+        )
+
+    def router(self, accounts: Accounts | None = None, *, prefix: str = "/auth") -> APIRouter:
+        """Login, refresh, logout, sessions, revocation, introspection and keys."""
+        endpoints = Endpoints(self._find(), accounts=accounts)
+        return _mounted(endpoints.table, APIRouter(prefix=prefix, tags=["auth"]), _Documented(self._model))
+
+    async def _on_error(self, connection: Request | WebSocket, exc: Any) -> Any:
+        answer = exc.answer if isinstance(exc, Refused) else answer_to(exc, self._find().challenges)
+        if isinstance(connection, WebSocket):
+            connection.scope[REFUSED] = answer  # the guard around the application sends it
+            return await connection.close()
+        return _sent(answer)
+
+
+def health_router(*, prefix: str = "") -> APIRouter:
+    """``/healthz`` and ``/readyz``."""
+    return _mounted(HEALTH, APIRouter(prefix=prefix, tags=["health"]), None)
+
+
+async def get_backstay() -> Backstay:
+    """A dependency: the open Backstay."""
+    return current_backstay.get()
+
+
+async def get_cache() -> Cache:
+    """A dependency: its cache."""
+    return current_backstay.get().cache
+
+
+def _mounted(table: Iterable[Endpoint], router: APIRouter, scheme: _Documented | None) -> APIRouter:
+    for row in table:
+        body = row.request_body()
+        router.add_api_route(
+            row.path,
+            _endpoint(row),
+            methods=[row.method],
+            name=row.name,
+            summary=row.summary,
+            status_code=row.status,
+            response_model=None,
+            responses=row.responses(),
+            dependencies=[Depends(scheme)] if row.secured and scheme else [],
+            openapi_extra={"requestBody": body} if body else None,
+        )
+    return router
+
+
+def _endpoint(row: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        return _sent(await row.serve(request.scope, request.receive, request.path_params))
+
+    return endpoint
+
+
+def _sent(answer: Answer) -> Response:
+    response = Response(answer.body or None, answer.status)
+    own = [(name.encode("ascii"), value.encode("latin-1")) for name, value in answer.headers]
+    response.raw_headers = [*own, *response.raw_headers]
+    return response
+
+
+def _model(token_url: str, scopes: Mapping[str, str]) -> SecurityModel:
+    if not token_url:
+        return HTTPBearer(bearerFormat="JWT", description="An access token")
+    return OAuth2(flows=OAuthFlows(password=OAuthFlowPassword(tokenUrl=token_url, scopes=dict(scopes))))
+
+
+@lru_cache(maxsize=256)
+def _all_scopes(names: tuple[str, ...]) -> Requirement:
+    return all_of(*map(scope, names))
+
+
+OpenBackstay = Annotated[Backstay, Depends(get_backstay)]
+OpenCache = Annotated[Cache, Depends(get_cache)]
+
+# These act on the ambient authenticator, whose users are of any type.
+_ambient: Auth[Any] = Auth()
+get_current_user = _ambient.current_user
+optional_user = _ambient.optional_user
+require_admin = _ambient.require_admin
+require = _ambient.require
+require_permissions = _ambient.require_permissions

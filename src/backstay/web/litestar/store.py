@@ -1,0 +1,65 @@
+"""Litestar's stores (sessions, rate limits, response caches) over backstay's cache."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from litestar.stores.base import Store
+
+from backstay.cache import Cache, cache_key
+from backstay.cache.codecs import Bytes
+from backstay.container import current_backstay
+
+_BYTES = Bytes()
+
+
+class CacheStore(Store):
+    """A Litestar store over backstay's cache, for sessions, rate limits and response caches.
+
+    Not promised: that a value lives until it expires. What must not be lost belongs in a database.
+    """
+
+    def __init__(self, namespace: str = "litestar", *, ttl: float = 86_400.0) -> None:
+        """`ttl` is for values without an expiry of their own, in seconds: a cache keeps nothing for ever."""
+        self._namespace = namespace
+        self._ttl = ttl
+
+    async def set(self, key: str, value: str | bytes, expires_in: int | timedelta | None = None) -> None:
+        """Keep a value."""
+        data = value.encode() if isinstance(value, str) else value
+        await self._cache.set(self._key(key), data, _seconds(expires_in) or self._ttl, codec=_BYTES)
+
+    async def get(self, key: str, renew_for: int | timedelta | None = None) -> bytes | None:
+        """The value or None; `renew_for` starts its time anew."""
+        found = await self._cache.get(self._key(key), None, codec=_BYTES)
+        if found is not None and renew_for is not None:
+            await self._cache.touch(self._key(key), _seconds(renew_for))
+        return found
+
+    async def delete(self, key: str) -> None:
+        """Forget a value."""
+        await self._cache.invalidate(self._key(key))
+
+    async def delete_all(self) -> None:
+        """Forget all values of this store's namespace."""
+        await self._cache.invalidate_namespace(self._namespace)
+
+    async def exists(self, key: str) -> bool:
+        """Whether there is a value."""
+        return await self._cache.exists(self._key(key))
+
+    async def expires_in(self, key: str) -> int | None:
+        """Seconds until the value expires, or None."""
+        found = await self._cache.get_entry(self._key(key), codec=_BYTES)
+        return None if found is None else max(0, int(found.expires_in))
+
+    @property
+    def _cache(self) -> Cache:
+        return current_backstay.get().cache
+
+    def _key(self, key: str) -> str:
+        return cache_key(self._namespace, key=key)
+
+
+def _seconds(duration: int | timedelta | None) -> float | None:
+    return duration.total_seconds() if isinstance(duration, timedelta) else duration
