@@ -17,10 +17,7 @@ def held_back(each: int, seed: object) -> list[Row]:
     return list(rows(HELD_BACK, "weak", each, seed))
 
 
-ACRONYMS = """
-tbontbtitq iltwyl mttfbwy ttlshiwwya rarvabtsas owefwhts wtpotus fsasyao iwtbotiwtwot hbtyhbty mhallwfwws ctrlaltdel
-asapfyi lolomgwtf omgwtfbbq roflmao idkimo brbttyl wysiwyg rtfmnoob yolo4life
-""".split()
+ACRONYMS = ["tbontbtitq", "iltwyl", "mttfbwy", "ttlshiwwya", "rarvabtsas", "owefwhts", "wtpotus", "fsasyao", "iwtbotiwtwot", "hbtyhbty", "mhallwfwws", "ctrlaltdel", "asapfyi", "lolomgwtf", "omgwtfbbq", "roflmao", "idkimo", "brbttyl", "wysiwyg", "rtfmnoob", "yolo4life"]
 
 
 def acronym(rng: random.Random) -> str:
@@ -41,7 +38,7 @@ def interleaved_digits(rng: random.Random) -> str:
     return cased(rng, made) + rng.choice(["", "!", ".", "@"])
 
 
-NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve".split()
+NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 
 
 def sums(rng: random.Random) -> str:
@@ -49,10 +46,7 @@ def sums(rng: random.Random) -> str:
     return f"{one}+{other}={NUMBERS[one + other].capitalize()}" + rng.choice(["!", "1", "", "!!"])
 
 
-WRONG_LAYOUT = """
-gfhjkm ghbdtn k.,jdm vjcrdf hjccbz cjkywt yfnfif fktrcfylh ctrhtn ktnj pbvf dtcyf vfvf gfgf cktirf rjnbr vbkfz
-vfhbyf cthutq lvbnhbq jktyf 'rfnthbyf ytgtyb ytdthm
-""".split()
+WRONG_LAYOUT = ["gfhjkm", "ghbdtn", "k.,jdm", "vjcrdf", "hjccbz", "cjkywt", "yfnfif", "fktrcfylh", "ctrhtn", "ktnj", "pbvf", "dtcyf", "vfvf", "gfgf", "cktirf", "rjnbr", "vbkfz", "vfhbyf", "cthutq", "lvbnhbq", "jktyf", "'rfnthbyf", "ytgtyb", "ytdthm"]
 
 
 def wrong_layout(rng: random.Random) -> str:
@@ -96,7 +90,7 @@ def bracketed_year(rng: random.Random) -> str:
 
 
 def postal(rng: random.Random) -> str:
-    place = rng.choice("London Berlin Paris Boston Chicago Dallas Madrid Roma Denver Austin Hamburg Lyon".split())
+    place = rng.choice(["London", "Berlin", "Paris", "Boston", "Chicago", "Dallas", "Madrid", "Roma", "Denver", "Austin", "Hamburg", "Lyon"])
     code = rng.choice(["90210", "10001", "60601", "10115", "75001", "28001", "SW1A1AA", "02108", "94105"])
     return rng.choice([place + code, code + place, f"{place}-{code}"]) + rng.choice(["!", "", "#"])
 

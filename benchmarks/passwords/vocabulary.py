@@ -5,71 +5,17 @@ Not taken from any shipped list, so that a list cannot be judged by itself.
 
 from __future__ import annotations
 
-BASES = """
-password passw0rd welcome admin administrator login letmein master dragon monkey shadow sunshine princess football
-baseball superman batman trustno1 iloveyou qwerty starwars whatever freedom hello hunter killer soccer hockey charlie
-computer internet secret summer winter flower ginger cookie cheese banana orange purple silver golden diamond angel
-butterfly chocolate pepper buster tigger snoopy pokemon naruto minecraft liverpool arsenal chelsea barcelona realmadrid
-yankees lakers steelers cowboys ferrari porsche mercedes corvette mustang harley yamaha toyota samsung google facebook
-microsoft windows iphone samsung1 matrix phoenix falcon eagle tiger lion wolf panther jaguar bulldog rabbit turtle
-guitar piano music rockstar metallica nirvana eminem slipknot thunder lightning storm rainbow crystal magic wizard
-merlin gandalf frodo yoda vader jedi spartan warrior knight ninja samurai pirate cowboy soldier marine captain
-colorado texas california london paris berlin chicago boston dallas phoenix denver austin america canada australia
-changeme default guest access server oracle cisco router system network support service office company manager test
-testing tester user root temp security hacker gamer player lover sweet honey baby sugar candy peanut buddy daddy mommy
-jesus christ heaven blessed faith family friend forever together happy smile
-""".split()
+BASES = ["password", "passw0rd", "welcome", "admin", "administrator", "login", "letmein", "master", "dragon", "monkey", "shadow", "sunshine", "princess", "football", "baseball", "superman", "batman", "trustno1", "iloveyou", "qwerty", "starwars", "whatever", "freedom", "hello", "hunter", "killer", "soccer", "hockey", "charlie", "computer", "internet", "secret", "summer", "winter", "flower", "ginger", "cookie", "cheese", "banana", "orange", "purple", "silver", "golden", "diamond", "angel", "butterfly", "chocolate", "pepper", "buster", "tigger", "snoopy", "pokemon", "naruto", "minecraft", "liverpool", "arsenal", "chelsea", "barcelona", "realmadrid", "yankees", "lakers", "steelers", "cowboys", "ferrari", "porsche", "mercedes", "corvette", "mustang", "harley", "yamaha", "toyota", "samsung", "google", "facebook", "microsoft", "windows", "iphone", "samsung1", "matrix", "phoenix", "falcon", "eagle", "tiger", "lion", "wolf", "panther", "jaguar", "bulldog", "rabbit", "turtle", "guitar", "piano", "music", "rockstar", "metallica", "nirvana", "eminem", "slipknot", "thunder", "lightning", "storm", "rainbow", "crystal", "magic", "wizard", "merlin", "gandalf", "frodo", "yoda", "vader", "jedi", "spartan", "warrior", "knight", "ninja", "samurai", "pirate", "cowboy", "soldier", "marine", "captain", "colorado", "texas", "california", "london", "paris", "berlin", "chicago", "boston", "dallas", "phoenix", "denver", "austin", "america", "canada", "australia", "changeme", "default", "guest", "access", "server", "oracle", "cisco", "router", "system", "network", "support", "service", "office", "company", "manager", "test", "testing", "tester", "user", "root", "temp", "security", "hacker", "gamer", "player", "lover", "sweet", "honey", "baby", "sugar", "candy", "peanut", "buddy", "daddy", "mommy", "jesus", "christ", "heaven", "blessed", "faith", "family", "friend", "forever", "together", "happy", "smile"]
 
-WORDS = """
-about above across action after again agent almost always animal answer apple april arrow autumn battle beach bear
-beautiful before behind better big bird black blood blue board boat body book bottle bread bridge bright brother brown
-building burger butter button camera camping candle cannon castle cat chain chair change chicken child church circle
-city clean clear clock cloud coffee cold color cool copper corner country cross dance dark daughter day deep desert dirty
-doctor dog door dream drink driver early earth east easy electric empty energy evening every eye face fast father field
-fire fish flag flight floor fly forest fox frozen fruit funny game garden gate ghost giant girl glass gold good grand
-grass great green ground gun hair hammer hand hard head heart heavy hill home horse hot house human hungry ice iron
-island jacket job journey jump jungle key kid king kitchen knife ladder lake large laser last laugh leader leaf left
-lemon letter level life light little living lonely long lost love lucky lunch machine mad man map market marble mean
-meat metal middle milk mind mirror money moon morning mother mountain mouse movie nature never new night noble noise
-north number ocean office old open outside over paper party pencil people phone photo picture pilot pink pizza planet
-plant plastic play pocket point police pool power pretty prison queen question quick quiet radio rain ready red rice
-right river road robot rock room rose round royal sad safe salt sand school sea season second sharp shirt shoe short
-silent single sister skull sky sleep slow small smart smoke snake snow soft south space special speed spider spirit
-spring square star station steel stone street strong student sun super sword table tall teacher team thing time tower
-town train travel tree truck true turn ugly uncle under valley video village voice walk wall war warm water wave west
-white wild wind window wine winner wolf woman wonder wood work world yellow young zebra zero
-""".split()
+WORDS = ["about", "above", "across", "action", "after", "again", "agent", "almost", "always", "animal", "answer", "apple", "april", "arrow", "autumn", "battle", "beach", "bear", "beautiful", "before", "behind", "better", "big", "bird", "black", "blood", "blue", "board", "boat", "body", "book", "bottle", "bread", "bridge", "bright", "brother", "brown", "building", "burger", "butter", "button", "camera", "camping", "candle", "cannon", "castle", "cat", "chain", "chair", "change", "chicken", "child", "church", "circle", "city", "clean", "clear", "clock", "cloud", "coffee", "cold", "color", "cool", "copper", "corner", "country", "cross", "dance", "dark", "daughter", "day", "deep", "desert", "dirty", "doctor", "dog", "door", "dream", "drink", "driver", "early", "earth", "east", "easy", "electric", "empty", "energy", "evening", "every", "eye", "face", "fast", "father", "field", "fire", "fish", "flag", "flight", "floor", "fly", "forest", "fox", "frozen", "fruit", "funny", "game", "garden", "gate", "ghost", "giant", "girl", "glass", "gold", "good", "grand", "grass", "great", "green", "ground", "gun", "hair", "hammer", "hand", "hard", "head", "heart", "heavy", "hill", "home", "horse", "hot", "house", "human", "hungry", "ice", "iron", "island", "jacket", "job", "journey", "jump", "jungle", "key", "kid", "king", "kitchen", "knife", "ladder", "lake", "large", "laser", "last", "laugh", "leader", "leaf", "left", "lemon", "letter", "level", "life", "light", "little", "living", "lonely", "long", "lost", "love", "lucky", "lunch", "machine", "mad", "man", "map", "market", "marble", "mean", "meat", "metal", "middle", "milk", "mind", "mirror", "money", "moon", "morning", "mother", "mountain", "mouse", "movie", "nature", "never", "new", "night", "noble", "noise", "north", "number", "ocean", "office", "old", "open", "outside", "over", "paper", "party", "pencil", "people", "phone", "photo", "picture", "pilot", "pink", "pizza", "planet", "plant", "plastic", "play", "pocket", "point", "police", "pool", "power", "pretty", "prison", "queen", "question", "quick", "quiet", "radio", "rain", "ready", "red", "rice", "right", "river", "road", "robot", "rock", "room", "rose", "round", "royal", "sad", "safe", "salt", "sand", "school", "sea", "season", "second", "sharp", "shirt", "shoe", "short", "silent", "single", "sister", "skull", "sky", "sleep", "slow", "small", "smart", "smoke", "snake", "snow", "soft", "south", "space", "special", "speed", "spider", "spirit", "spring", "square", "star", "station", "steel", "stone", "street", "strong", "student", "sun", "super", "sword", "table", "tall", "teacher", "team", "thing", "time", "tower", "town", "train", "travel", "tree", "truck", "true", "turn", "ugly", "uncle", "under", "valley", "video", "village", "voice", "walk", "wall", "war", "warm", "water", "wave", "west", "white", "wild", "wind", "window", "wine", "winner", "wolf", "woman", "wonder", "wood", "work", "world", "yellow", "young", "zebra", "zero"]
 
-NAMES = """
-james mary john patricia robert jennifer michael linda william elizabeth david barbara richard susan joseph jessica
-thomas sarah charles karen christopher nancy daniel lisa matthew betty anthony margaret mark sandra donald ashley
-steven kimberly paul emily andrew donna joshua michelle kenneth carol kevin amanda brian melissa george deborah edward
-stephanie ronald rebecca timothy laura jason sharon jeffrey cynthia ryan kathleen jacob amy gary angela nicholas anna
-eric brenda jonathan pamela stephen emma larry nicole justin helen scott samantha brandon katherine benjamin christine
-samuel rachel gregory carolyn alexander janet frank maria patrick olivia raymond heather jack diane dennis julie jerry
-sophia tyler victoria aaron isabella jose megan adam lauren nathan hannah henry grace douglas alice zachary julia
-""".split()
+NAMES = ["james", "mary", "john", "patricia", "robert", "jennifer", "michael", "linda", "william", "elizabeth", "david", "barbara", "richard", "susan", "joseph", "jessica", "thomas", "sarah", "charles", "karen", "christopher", "nancy", "daniel", "lisa", "matthew", "betty", "anthony", "margaret", "mark", "sandra", "donald", "ashley", "steven", "kimberly", "paul", "emily", "andrew", "donna", "joshua", "michelle", "kenneth", "carol", "kevin", "amanda", "brian", "melissa", "george", "deborah", "edward", "stephanie", "ronald", "rebecca", "timothy", "laura", "jason", "sharon", "jeffrey", "cynthia", "ryan", "kathleen", "jacob", "amy", "gary", "angela", "nicholas", "anna", "eric", "brenda", "jonathan", "pamela", "stephen", "emma", "larry", "nicole", "justin", "helen", "scott", "samantha", "brandon", "katherine", "benjamin", "christine", "samuel", "rachel", "gregory", "carolyn", "alexander", "janet", "frank", "maria", "patrick", "olivia", "raymond", "heather", "jack", "diane", "dennis", "julie", "jerry", "sophia", "tyler", "victoria", "aaron", "isabella", "jose", "megan", "adam", "lauren", "nathan", "hannah", "henry", "grace", "douglas", "alice", "zachary", "julia"]
 
-SURNAMES = """
-smith johnson williams brown jones garcia miller davis rodriguez martinez hernandez lopez gonzalez wilson anderson
-thomas taylor moore jackson martin lee perez thompson white harris sanchez clark ramirez lewis robinson walker young
-allen king wright scott torres nguyen hill flores green adams nelson baker hall rivera campbell mitchell carter roberts
-kowalczyk lindqvist okonkwo haddad petrov yamada schneider fitzgerald oconnor vandenberg mwangi castellano
-""".split()
+SURNAMES = ["smith", "johnson", "williams", "brown", "jones", "garcia", "miller", "davis", "rodriguez", "martinez", "hernandez", "lopez", "gonzalez", "wilson", "anderson", "thomas", "taylor", "moore", "jackson", "martin", "lee", "perez", "thompson", "white", "harris", "sanchez", "clark", "ramirez", "lewis", "robinson", "walker", "young", "allen", "king", "wright", "scott", "torres", "nguyen", "hill", "flores", "green", "adams", "nelson", "baker", "hall", "rivera", "campbell", "mitchell", "carter", "roberts", "kowalczyk", "lindqvist", "okonkwo", "haddad", "petrov", "yamada", "schneider", "fitzgerald", "oconnor", "vandenberg", "mwangi", "castellano"]
 
-COMPANIES = """
-acme initech umbrella globex contoso northwind fabrikam hooli vandelay stark wayne cyberdyne tyrell soylent
-blueharbor quickcart greenleaf mapleworks skyforge payfast healthbridge learnly shopwise travelio
-""".split()
+COMPANIES = ["acme", "initech", "umbrella", "globex", "contoso", "northwind", "fabrikam", "hooli", "vandelay", "stark", "wayne", "cyberdyne", "tyrell", "soylent", "blueharbor", "quickcart", "greenleaf", "mapleworks", "skyforge", "payfast", "healthbridge", "learnly", "shopwise", "travelio"]
 
-PHRASES = """
-iloveyou iloveu letmein letmeinnow opensesame thisismypassword mypassword ihatepasswords ilovemydog ilovemymom
-ilovejesus jesusislord godisgood godisgreat fuckyou imsosexy hellokitty helloworld goodmorning goodnight bemine
-catchmeifyoucan maytheforcebewithyou tobeornottobe correcthorsebatterystaple onceuponatime happybirthday merrychristmas
-trustnoone whoareyou howareyou nevergiveup livelaughlove carpediem hakunamatata justdoit yeswecan lovelife
-mysecretpassword passwordpassword keepcalm staywithme comeonin enteriamroot iamgod iamthebest youareawesome ilovecats
-ilovefootball ilovepizza iloveparis loveyouforever mybestfriend mynameisjohn changethispassword thequickbrownfox
-""".split()
+PHRASES = ["iloveyou", "iloveu", "letmein", "letmeinnow", "opensesame", "thisismypassword", "mypassword", "ihatepasswords", "ilovemydog", "ilovemymom", "ilovejesus", "jesusislord", "godisgood", "godisgreat", "fuckyou", "imsosexy", "hellokitty", "helloworld", "goodmorning", "goodnight", "bemine", "catchmeifyoucan", "maytheforcebewithyou", "tobeornottobe", "correcthorsebatterystaple", "onceuponatime", "happybirthday", "merrychristmas", "trustnoone", "whoareyou", "howareyou", "nevergiveup", "livelaughlove", "carpediem", "hakunamatata", "justdoit", "yeswecan", "lovelife", "mysecretpassword", "passwordpassword", "keepcalm", "staywithme", "comeonin", "enteriamroot", "iamgod", "iamthebest", "youareawesome", "ilovecats", "ilovefootball", "ilovepizza", "iloveparis", "loveyouforever", "mybestfriend", "mynameisjohn", "changethispassword", "thequickbrownfox"]
 
 # Ordinary words, names and places of languages for which a word pack is shipped, written without marks.
 REGIONAL = {
@@ -165,9 +111,9 @@ USERS = [
 ]
 
 DIGITS = (
-    "1 12 123 1234 12345 123456 01 007 11 22 69 77 88 99 00 21 23 10 13 42 100 101 111 321 420 666 777 911".split()
+    ["1", "12", "123", "1234", "12345", "123456", "01", "007", "11", "22", "69", "77", "88", "99", "00", "21", "23", "10", "13", "42", "100", "101", "111", "321", "420", "666", "777", "911"]
 )
-SYMBOLS = "! ! ! ! . . @ @ # # $ * ? _ - !! & + % = !? ~ !@ !@# !!! ** ## ..".split()
+SYMBOLS = ["!", "!", "!", "!", ".", ".", "@", "@", "#", "#", "$", "*", "?", "_", "-", "!!", "&", "+", "%", "=", "!?", "~", "!@", "!@#", "!!!", "**", "##", ".."]
 SEPARATORS = ["", "", "", "-", "_", ".", " ", "@", "#", "&", "+", "!", "1", "2", "4", "123"]
 L33T = {
     "a": "4@",
@@ -182,12 +128,4 @@ L33T = {
     "z": "2",
     "c": "(",
 }
-SEASONS = """
-spring summer autumn winter fall january february march april june july august september october november december
-monday tuesday wednesday thursday friday saturday sunday easter christmas halloween
-fruehling sommer herbst winter januar februar maerz juni juli oktober dezember montag dienstag freitag sonntag
-primavera verano otono invierno enero febrero julio agosto septiembre lunes viernes
-printemps hiver janvier fevrier juillet decembre lundi vendredi dimanche automne
-estate autunno inverno gennaio luglio settembre lunedi domenica
-zomer herfst lente januari maandag zaterdag
-""".split()
+SEASONS = ["spring", "summer", "autumn", "winter", "fall", "january", "february", "march", "april", "june", "july", "august", "september", "october", "november", "december", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "easter", "christmas", "halloween", "fruehling", "sommer", "herbst", "winter", "januar", "februar", "maerz", "juni", "juli", "oktober", "dezember", "montag", "dienstag", "freitag", "sonntag", "primavera", "verano", "otono", "invierno", "enero", "febrero", "julio", "agosto", "septiembre", "lunes", "viernes", "printemps", "hiver", "janvier", "fevrier", "juillet", "decembre", "lundi", "vendredi", "dimanche", "automne", "estate", "autunno", "inverno", "gennaio", "luglio", "settembre", "lunedi", "domenica", "zomer", "herfst", "lente", "januari", "maandag", "zaterdag"]

@@ -7,7 +7,7 @@ without protection; CPU time, medians of interleaved rounds. All load the same u
 revocation, epoch and session; "cached" remembers verified tokens, "every time" does not.
 """
 
-# ruff: noqa: ARG001, N806 - what frameworks ask of a route
+# ruff: noqa: N806 - what frameworks ask of a route
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def symbols(text: Text, _known: Knowledge) -> Iterator[Piece]:
         start, end = match.span()
         symbol = match.group(1)
         price = _SYMBOL_PRICE.get(symbol, _RARE_SYMBOL)
-        if 0 < start and end < text.size and text.folded[start - 1].isalpha() and text.folded[end].isalpha():
+        if start > 0 and end < text.size and text.folded[start - 1].isalpha() and text.folded[end].isalpha():
             price = min(price, _SEPARATOR_PRICE.get(symbol, _RARE_SYMBOL))
         for at in range(start, end):
             yield at, at + 1, price, "symbol"
@@ -60,7 +60,7 @@ def digits(text: Text, known: Knowledge) -> Iterator[Piece]:
 
 
 def _tails(folded: str, start: int, end: int, tails: Mapping[str, float]) -> Iterator[Piece]:
-    inside = 0 < start and end < len(folded) and folded[start - 1].isalpha() and folded[end].isalpha()
+    inside = start > 0 and end < len(folded) and folded[start - 1].isalpha() and folded[end].isalpha()
     # A single digit between letters is no tail; few of them join words.
     if inside and end - start == 1:
         if folded[start] in _JOINING:
