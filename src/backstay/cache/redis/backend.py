@@ -35,6 +35,7 @@ from .plain import PlainPort
 from .port import Port
 from .reader import KEYS_PER_READ, Reader, records_in
 from .scripts import call
+from .sentinel import SCHEMES, SentinelDial
 
 try:
     from redis.asyncio import Redis
@@ -57,7 +58,7 @@ class RedisCache:
 
     def __init__(
         self,
-        way: Redis | Dial,
+        way: Redis | Dial | SentinelDial,
         *,
         prefix: str = "bs:",
         budget: float = DEFAULT_BUDGET,
@@ -84,7 +85,7 @@ class RedisCache:
         self._reader = Reader(self._names)
         self._link: Link | None = None
         self._port: Port
-        if isinstance(way, Dial):
+        if isinstance(way, Dial | SentinelDial):
             beat = (b"GET", self._names.epoch)  # asked for once a second, so that its changes are pushed
             self._link = Link(way, self._owner, clock or SystemClock(), self._reader, budget=budget, heartbeat=beat)
             self._port = self._link
@@ -105,14 +106,19 @@ class RedisCache:
         max_records: int = 4096,
         clock: Clock | None = None,
     ) -> AsyncGenerator[RedisCache]:
-        """Connect by URL (redis, rediss or unix), and close everything again.
+        """Connect by URL (redis, rediss, unix, or redis+sentinel), and close everything again.
+
+        ``redis+sentinel://[user:password@]host[:port][,host[:port]…]/service[/db]`` asks the sentinels for the
+        master, anew for every connection.
 
         Nothing is sent before the first use: a Redis that is away does not keep an application from starting.
 
         Raises:
             ConfigError: the URL cannot be read, which is not shown: it may hold a password.
         """
-        backend = cls(Dial(url), prefix=prefix, budget=budget, max_records=max_records, clock=clock)
+        sentinel = (url.reveal() if isinstance(url, Secret) else url).startswith(SCHEMES)
+        way = SentinelDial(url) if sentinel else Dial(url)
+        backend = cls(way, prefix=prefix, budget=budget, max_records=max_records, clock=clock)
         try:
             yield backend
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from backstay.errors import ConfigError, MissingExtraError
 from backstay.secret import Secret
@@ -20,8 +20,24 @@ except ImportError as exc:
 _URL_FORM: Final = "redis://[user:password@]host[:port][/db]"
 
 
+class Way(Protocol):
+    """How to get a connection, again and again."""
+
+    async def connect(self, wire: Callable[[], Wire]) -> Wire:
+        """A connection, not yet greeted. Raises OSError."""
+        ...
+
+    async def greeting(self) -> list[tuple[Any, ...]]:
+        """What the connection has to say first."""
+        ...
+
+    def greeted(self, replies: list[Any]) -> None:
+        """Look at what was answered to that. Raises OSError if this is not the server that was wanted."""
+        ...
+
+
 class Dial:
-    """Connects to one address, again and again, and knows how to introduce itself there."""
+    """Connects to one address, and knows how to introduce itself there."""
 
     def __init__(self, url: str | Secret) -> None:
         """Raises ConfigError if the URL cannot be read. Does not show it: it may hold a password."""
@@ -48,6 +64,9 @@ class Dial:
         hello: tuple[Any, ...] = (b"HELLO", b"3", *login, b"SETNAME", b"backstay")
         return [hello] if not self._options.db else [hello, (b"SELECT", str(self._options.db))]
 
+    def greeted(self, replies: list[Any]) -> None:
+        """Any server that greets back is the right one."""
+
     async def _credentials(self) -> tuple[str | None, str | None]:
         provider = self._options.credential_provider
         if provider is None:
@@ -58,3 +77,7 @@ class Dial:
     def _tls(self) -> ssl.SSLContext | None:
         wanted = getattr(self._options, "ssl_context", None)
         return wanted.get() if wanted is not None else None
+
+
+if TYPE_CHECKING:
+    _way: type[Way] = Dial

@@ -16,7 +16,7 @@ from backstay.clock import Clock
 from backstay.errors import CacheRefused, CacheUnavailable, MissingExtraError
 from backstay.tasks import TaskOwner
 
-from .dial import Dial
+from .dial import Way
 from .port import Deliver, Ears, Port
 from .scripts import SOURCES
 from .wire import TooManyInFlight, Wire
@@ -47,7 +47,7 @@ class Link:
 
     def __init__(
         self,
-        dial: Dial,
+        dial: Way,
         owner: TaskOwner,
         clock: Clock,
         ears: Ears,
@@ -167,6 +167,7 @@ class Link:
         for reply in replies:
             if isinstance(reply, BaseException):
                 raise reply
+        self._dial.greeted(replies[: len(hello)])
         self._trust(sent)
 
     async def _watch(self) -> None:
