@@ -2,9 +2,9 @@
 
     python benchmarks/cache/bench_wakeup.py [rounds]
 
-Two processes on one Redis: one computes for 50 ms, the other waits for it. Both read the same monotonic clock (Linux):
-from the moment the computation returned to the moment the waiting call did. That includes encoding, the fill, the
-push, and the read that follows it. Milliseconds.
+Two processes on one Redis: one computes for 50 ms, the other waits for it. Both read the same monotonic clock
+(Linux): from the moment the computation returned to the moment the waiting call did. That includes encoding, the
+fill, the push, and the read that follows it. Milliseconds.
 """
 
 from __future__ import annotations
