@@ -32,7 +32,8 @@ class Ambient(Generic[T]):
         self._what = what
         self._missing = missing
         self._default = default
-        self._current: ContextVar[T] = ContextVar(f"backstay.{what}")
+        self.variable: ContextVar[T] = ContextVar(f"backstay.{what}")
+        """Set in the context of an open one. `get` also finds one that was opened outside this context."""
         self._open: list[tuple[int, T]] = []
 
     def get(self) -> T:
@@ -43,7 +44,7 @@ class Ambient(Generic[T]):
                 in this context.
         """
         try:
-            return self._current.get()
+            return self.variable.get()
         except LookupError:
             return self._outside_context()
 
@@ -65,7 +66,7 @@ class Ambient(Generic[T]):
         """Make `value` the one that is meant, until the block ends."""
         mark = (threading.get_ident(), value)
         self._open.append(mark)
-        token = self._current.set(value)
+        token = self.variable.set(value)
         try:
             yield value
         finally:
@@ -73,4 +74,4 @@ class Ambient(Generic[T]):
             # ValueError: closed from another context than it was opened in (pytest fixtures do so). That
             # context never saw the variable set, so there is nothing to take back.
             with suppress(ValueError):
-                self._current.reset(token)
+                self.variable.reset(token)

@@ -4,6 +4,7 @@ Start with `get_cached_or_compute` and `cache_key`. Backends, the codec that pic
 modules of their own (`backstay.cache.redis`, `.memory`, `.signed`, `.aead`), which import what they need.
 """
 
+from .advice import Advice
 from .cache import Cache
 from .cached import cached
 from .calls import (
@@ -16,13 +17,28 @@ from .calls import (
 )
 from .codecs import Bytes, Codec, Json, MessagePack, Model, Text
 from .compression import Compressor, Zlib
+from .computation import Computation, computation
 from .far import Patience
 from .freshness import Defaults
 from .keys import ANY, KeyPart, ParsedKey, cache_key, key_pattern, namespace_of, parse_key
 from .locks import Lease
 from .memory import MemoryCache
-from .protocol import Acquired, Busy, CacheBackend, Granted, Held, Hit, LockBackend, Reading
-from .request import Compute
+from .near import Local
+from .protocol import (
+    Acquired,
+    Attentive,
+    Audience,
+    Busy,
+    CacheBackend,
+    Granted,
+    Held,
+    Hit,
+    LockBackend,
+    Prompt,
+    Reading,
+    Trust,
+)
+from .request import Compute, Options
 from .results import MISSING, Entry, Invalidation, Missing
 from .sealing import Encryptor
 from .stats import CacheStats, Counts
@@ -33,6 +49,9 @@ __all__ = [
     "ANY",
     "MISSING",
     "Acquired",
+    "Advice",
+    "Attentive",
+    "Audience",
     "Busy",
     "Bytes",
     "Cache",
@@ -40,6 +59,7 @@ __all__ = [
     "CacheStats",
     "Codec",
     "Compressor",
+    "Computation",
     "Compute",
     "Counts",
     "Defaults",
@@ -52,21 +72,26 @@ __all__ = [
     "Json",
     "KeyPart",
     "Lease",
+    "Local",
     "LockBackend",
     "MemoryCache",
     "MessagePack",
     "Missing",
     "Model",
+    "Options",
     "ParsedKey",
     "Patience",
+    "Prompt",
     "Reading",
     "Text",
     "Transcoder",
+    "Trust",
     "WarmItem",
     "WarmReport",
     "Zlib",
     "cache_key",
     "cached",
+    "computation",
     "current_cache",
     "get_cached_or_compute",
     "invalidate",

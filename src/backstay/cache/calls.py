@@ -43,6 +43,8 @@ def _embedded() -> Cache:
 current_cache: Final[Ambient[Cache]] = Ambient("caches", default=_embedded)
 """The open caches; the container enters its own here."""
 
+_in_context = current_cache.variable.get
+
 
 def get_cached_or_compute(
     key: str,
@@ -57,7 +59,10 @@ def get_cached_or_compute(
     Acts on `cache`, or on the innermost open one. Everything else is `Cache.get_or_compute`'s.
     """
     # No coroutine of its own around the cache's: a hit would pay for it.
-    return (cache or current_cache.get()).get_or_compute(key, compute_func, ttl, **options)
+    chosen = cache or _in_context(None) or current_cache.get()
+    if not options:
+        return chosen.get_or_compute(key, compute_func, ttl)
+    return chosen.get_or_compute(key, compute_func, ttl, **options)
 
 
 async def invalidate(*keys: str, cache: Cache | None = None) -> Invalidation:

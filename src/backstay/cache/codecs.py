@@ -167,6 +167,7 @@ def codec_for(spec: Codec[T] | type[T] | None) -> Codec[T]:
 _cache_of_typed: dict[Any, Codec[Any]] = {}
 _MOST_TYPES = 1024
 _LOSSY_DEPTH = 8
+_ATOMS = frozenset({str, bytes, int, float, bool, type(None)})
 
 
 def _typed(spec: Any) -> Codec[Any]:
@@ -198,6 +199,8 @@ def _refuse_lossy(value: Any) -> None:
 
     Looks at the first item of each container on the way down: mixed containers are the caller's to know.
     """
+    if type(value) in _ATOMS:
+        return
     sample = value
     for _ in range(_LOSSY_DEPTH):
         sample = _first(sample)

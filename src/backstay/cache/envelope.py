@@ -22,13 +22,16 @@ from typing import Final, NamedTuple
 from zlib import crc32
 
 _FIXED: Final = struct.Struct("<2sBBBHHQQQI")
-_WHOLE: Final = struct.Struct("<I2sBBBHHQQQI")
+_WHOLE: Final = struct.Struct("<I3sBBHHQQQI")
 _CRC: Final = struct.Struct("<I")
 _START: Final = _CRC.size + _FIXED.size
 _MAGIC: Final = b"bs"
 _VERSION: Final = 1
+_MARK: Final = _MAGIC + bytes([_VERSION])
 _COPY_BELOW: Final = 2048
 _TAG_LENGTH: Final = struct.Struct("<H")
+
+_new: Final = tuple.__new__
 
 HEAD_BYTES: Final = 32
 """How much of an envelope a reader hands back as "I have seen this and it will not do"."""
@@ -88,23 +91,24 @@ def unpack(raw: bytes, key: str) -> Envelope | Doubt:
     """What was stored under `key`, or why the bytes are not that."""
     if len(raw) < _START:
         return Doubt.SHORT
-    crc, magic, version, codec, flags, key_length, tags_length, epoch, fresh, dead, cost = _WHOLE.unpack_from(raw)
-    if magic != _MAGIC:
-        return Doubt.FOREIGN
-    if version != _VERSION:
-        return Doubt.VERSION
+    crc, mark, codec, flags, key_length, tags_length, epoch, fresh, dead, cost = _WHOLE.unpack_from(raw)
+    if mark != _MARK:
+        return Doubt.VERSION if mark.startswith(_MAGIC) else Doubt.FOREIGN
     # Below a few KiB a slice is cheaper than a view; above, the copy is what costs.
     if crc32(raw[_CRC.size :] if len(raw) < _COPY_BELOW else memoryview(raw)[_CRC.size :]) != crc:
         return Doubt.CHECKSUM
     tags_start = _START + key_length
-    if raw[_START:tags_start] != key.encode("utf-8", "surrogatepass"):
+    if raw[_START:tags_start] != (key.encode() if key.isascii() else key.encode("utf-8", "surrogatepass")):
         return Doubt.OTHER_KEY
+    tags: tuple[str, ...] = ()
     payload_start = tags_start + tags_length
-    try:
-        tags = _unpack_tags(raw[tags_start:payload_start]) if tags_length else ()
-    except (struct.error, UnicodeDecodeError):  # a right checksum over wrong content: not packed here
-        return Doubt.FOREIGN
-    return Envelope(key, codec, flags, epoch, fresh, dead, cost, tags, raw[payload_start:])
+    if tags_length:
+        try:
+            tags = _unpack_tags(raw[tags_start:payload_start])
+        except (struct.error, UnicodeDecodeError):  # a right checksum over wrong content: not packed here
+            return Doubt.FOREIGN
+    # As Envelope(...) would, without its detour: this line runs for every hit.
+    return _new(Envelope, (key, codec, flags, epoch, fresh, dead, cost, tags, raw[payload_start:]))
 
 
 def associated_data(entry: Envelope) -> bytes:

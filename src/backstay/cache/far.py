@@ -82,7 +82,7 @@ class FarTier:
         self.on_change: Callable[[str | None], None] = _nobody
         """Told which name changed, or None for all of them; in the thread of the loop only."""
         self._backend = backend
-        self._prompt = backend if isinstance(backend, Prompt) else None
+        self._look = backend.look if isinstance(backend, Prompt) else None
         self._clock = clock
         self._emit = emit
         self._patience = patience
@@ -127,7 +127,7 @@ class FarTier:
 
         Awaited, it raises CacheUnavailable; then `read` is the way, which finds out what is wrong.
         """
-        return self._prompt.look(key) if self._open_until is None and self._prompt is not None else None
+        return self._look(key) if self._open_until is None and self._look is not None else None
 
     async def read(self, keys: Sequence[str]) -> Sequence[bytes | None] | Away:
         """The raw values, after the log's news have been taken in."""
@@ -187,6 +187,9 @@ class FarTier:
     def news(self, epoch: int, records: Sequence[tuple[str, int]], /) -> None:
         """Part of `Audience`."""
         self.log.apply(epoch, records)
+
+    def freed(self, name: str, /) -> None:
+        """Part of `Audience`. Locks listen for themselves."""
 
     def lost(self) -> None:
         """Part of `Audience`: trust nothing, and repeat what may be forgotten before anything is read again."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any, Final, Literal, TypeVar, assert_never
 
@@ -22,6 +21,7 @@ from backstay.errors import EncodingError, SealingRequired, ValueTooLarge
 from backstay.events import Emitter
 from backstay.tasks import TaskOwner
 
+from .computation import Computation, under_way
 from .events import ComputationFailed, Computed, NotStored
 from .far import AWAY, Away
 from .flights import Abandoned, Crowd, Flight, Rounds
@@ -29,7 +29,7 @@ from .freshness import Age, Lifetime
 from .keys import stored_name
 from .leases import LeaseKeeper
 from .protocol import Busy, Granted, Hit
-from .request import Request, call
+from .request import Label, Request, call
 from .shelf import Shelf, head
 
 T = TypeVar("T")
@@ -70,7 +70,9 @@ class Filler:
         `answered` is called once, when it is known who computes it.
         """
         name = request.name
-        crowd = self._crowds.setdefault(name, Crowd())
+        crowd = self._crowds.get(name)
+        if crowd is None:
+            crowd = self._crowds[name] = Crowd()
         crowd.size += 1
         try:
             return await self._settle(request, name, crowd, seen, answered)
@@ -85,15 +87,18 @@ class Filler:
         pause = _FIRST_LOOK
         rounds = self._rounds if request.plan.local else self._exact_rounds
         while not self._owner.closed:
-            woken = crowd.woken
+            wakings, began = crowd.wakings, self._shelf.far.log.epoch
             step = await rounds.ask(name, partial(self._step, request, name, seen))
             if answered is not None:
                 answered()
                 answered = None
             match step:
                 case Flight():
-                    with suppress(Abandoned):
+                    try:
                         value: T = await self._aboard(step)
+                    except Abandoned:
+                        continue
+                    if not self._outdated(step, began):
                         return value
                 case Hit():
                     found = self._shelf.judge(
@@ -107,7 +112,7 @@ class Filler:
                     # Who is told of changes need not look for them, but for the lease's end.
                     longest = step.left + _AFTER_LEASE
                     nap = longest if self._shelf.far.hears else min(longest, pause)
-                    await crowd.wait(woken, partial(self._clock.sleep, nap), self._owner)
+                    await crowd.wait(wakings, partial(self._clock.sleep, nap), self._owner)
                     pause = min(pause * 2, _LONGEST_LOOK)
                 case _:
                     assert_never(step)
@@ -132,6 +137,10 @@ class Filler:
         if errors:
             raise errors[0]
         return values
+
+    def _outdated(self, flight: Flight[Any], began: int) -> bool:
+        """Whether a tag that only the computation named was invalidated since it began, before this caller."""
+        return bool(flight.tags) and 0 < self._shelf.far.log.newest(flight.key, flight.tags, flight.epoch) <= began
 
     def _wake(self, name: str | None) -> None:
         """Whoever waits for this name looks again; for None, everybody."""
@@ -236,9 +245,10 @@ class Filler:
 
     def _launch(self, request: Request[Any], name: str, token: str, epoch: int, *, outlives: bool) -> Flight[Any]:
         flight: Flight[Any] = Flight(request.key, token, outlives=outlives, started=self._clock.monotonic())
+        flight.epoch = epoch
         self._flights[token] = flight
         self._note(name, flight)
-        flight.launch(self._owner, lambda _: self._leased(request, name, token, epoch))
+        flight.launch(self._owner, lambda this: self._leased(request, name, this))
         return flight
 
     def _alone(self, request: Request[Any], name: str) -> Flight[Any]:
@@ -246,7 +256,7 @@ class Filler:
         now = self._clock.monotonic()
         flight = self._lone.get(name) if request.plan.local else None
         if flight is None or flight.done or now - flight.started > LONE_BOUND:
-            flight: Flight[Any] = Flight(request.key, "", outlives=request.plan.outlives, started=now)
+            flight = Flight(request.key, "", outlives=request.plan.outlives, started=now)
             flight.tags = request.plan.label.tags
             if request.plan.local:
                 self._lone[name] = flight
@@ -260,13 +270,14 @@ class Filler:
         if crowd is not None:
             crowd.flights.append(flight)
 
-    async def _leased(self, request: Request[T], name: str, token: str, epoch: int) -> T:
+    async def _leased(self, request: Request[T], name: str, flight: Flight[T]) -> T:
         """Compute under a lease, which is renewed meanwhile, and store under it."""
-        settled = False
+        settled, token = False, flight.token
         self._keeper.hold(name, token, request.plan.lease)
         try:
-            value, cost = await self._timed(request)
-            settled = await self._store(request, name, token, value, epoch=epoch, cost=cost)
+            value, made, cost = await self._timed(request)
+            flight.tags = made.tags
+            settled = await self._store(request, flight, value, made, cost=cost)
             return value
         finally:
             self._keeper.let_go(token)
@@ -278,17 +289,19 @@ class Filler:
 
     async def _unleased(self, request: Request[T], name: str, flight: Flight[T]) -> T:
         try:
-            value, _ = await self._timed(request)
+            value, _, _ = await self._timed(request)
             self._emit(NotStored(key=request.key, reason="unavailable"))
             return value
         finally:
             if self._lone.get(name) is flight:
                 del self._lone[name]
 
-    async def _timed(self, request: Request[T]) -> tuple[T, float]:
-        """The value, and what it took in seconds."""
+    async def _timed(self, request: Request[T]) -> tuple[T, Computation, float]:
+        """The value, what the computation said about it, and the seconds it took."""
         began = self._clock.monotonic()
         counts = self._shelf.tally.of(request.key)
+        made = Computation(request.key, request.old)
+        under_way.set(made)  # in the context of the flight's own task
         try:
             value = await call(request.compute)
         except Exception:  # whatever the computation raises is its callers' business: only counted here
@@ -296,25 +309,27 @@ class Filler:
             raise
         cost = self._clock.monotonic() - began
         counts.computed += 1
-        self._emit(Computed(key=request.key, seconds=cost))
-        return value, cost
+        if self._emit.listening:
+            self._emit(Computed(key=request.key, seconds=cost))
+        return value, made, cost
 
     async def _store(
-        self, request: Request[T], name: str, token: str, value: T, *, epoch: int, cost: float
+        self, request: Request[T], flight: Flight[T], value: T, made: Computation, *, cost: float
     ) -> bool:
         """Whether the lease is settled: used up by the fill, or found to be void."""
         try:
-            if not request.plan.wanted(value):
+            if not request.plan.wanted(value) or made.ttl == 0:
                 return False
-            ttl = request.plan.ttl_of(value)
+            ttl = request.plan.ttl_of(value) if made.ttl is None else made.ttl
             kept = ttl + request.plan.lifetime.afterlife
-            raw = self._shelf.write(
-                request.key, value, request.plan.label, ttl=ttl, kept=kept, epoch=epoch, cost=cost
-            )
+            label = request.plan.label
+            if made.tags or made.etag is not None:
+                label = Label(label.codec, made.labels(label.tags), label.sensitive)
+            raw = self._shelf.write(request.key, value, label, ttl=ttl, kept=kept, epoch=flight.epoch, cost=cost)
         except (EncodingError, ValueTooLarge, SealingRequired) as exc:
             self._emit(NotStored(key=request.key, reason=_REASONS[type(exc)], detail=str(exc)))
             return False
-        stored = await self._shelf.far.fill(name, token, raw, ttl=kept)
+        stored = await self._shelf.far.fill(request.name, flight.token, raw, ttl=kept)
         if stored is AWAY:
             self._emit(NotStored(key=request.key, reason="unavailable"))
         elif not stored:

@@ -27,6 +27,7 @@ class Flight(Generic[T]):
         "_outlives",
         "_task",
         "_value",
+        "epoch",
         "key",
         "started",
         "tags",
@@ -41,6 +42,8 @@ class Flight(Generic[T]):
         self.started = started
         self.tags: tuple[str, ...] = ()
         """Those of the value, known once it is computed."""
+        self.epoch = 0
+        """The newest one known when it began."""
         self.waiters = 0
         self._outlives = outlives
         self._done = Signal()
@@ -99,24 +102,31 @@ class Crowd:
     is cancelled while forty others are still asking for the lease, the computation is theirs.
     """
 
-    __slots__ = ("_alarm", "flights", "size", "woken")
+    __slots__ = ("_alarm", "_woken", "flights", "size", "wakings")
 
     def __init__(self) -> None:
         self.size = 0
         self.flights: list[Flight[Any]] = []
-        self.woken = Signal()
-        """The next waking. Take it before asking the backend: what happens meanwhile sets it."""
+        self.wakings = 0
+        """How often it was woken. Read it before asking the backend: what happens meanwhile counts."""
+        self._woken: Signal | None = None
         self._alarm: Handle | None = None
 
     def wake(self) -> None:
         """The key's entry or lease is not what it was: whoever waits looks again."""
-        self.woken.set()
-        self.woken = Signal()
+        self.wakings += 1
+        if self._woken is not None:
+            self._woken.set()
+            self._woken = None
         self._silence()
 
-    async def wait(self, woken: Signal, alarm: Callable[[], Awaitable[None]], owner: TaskOwner) -> None:
-        """Wait until woken, at the latest when `alarm` comes back. One alarm rings for the whole crowd."""
-        if self._alarm is None and not woken.is_set():
+    async def wait(self, wakings: int, alarm: Callable[[], Awaitable[None]], owner: TaskOwner) -> None:
+        """Wait until woken more often than that, at the latest until `alarm` comes back. It rings for the crowd."""
+        if self.wakings != wakings:
+            return
+        if self._woken is None:
+            self._woken = Signal()
+        if self._alarm is None:
 
             async def ring() -> None:
                 await alarm()
@@ -124,7 +134,7 @@ class Crowd:
                 self.wake()
 
             self._alarm = owner.start(ring, "backstay alarm")
-        await woken.wait()
+        await self._woken.wait()
 
     def leave(self) -> bool:
         """One caller goes. True if it was the last; then the flights have been ended."""

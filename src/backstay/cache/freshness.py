@@ -18,6 +18,10 @@ from backstay.errors import ConfigError
 Ttl = float | int | timedelta
 """A duration: seconds, or a timedelta."""
 
+WIDEST_DRAW = 0.037
+"""XFetch with β = 1 never renews earlier than so many ms before expiry per µs of cost: e^-37 is below what
+`random.random` can tell from 0."""
+
 MAX_TTL = 366 * 24 * 3600.0
 """Longest lifetime in seconds. The log of invalidations is kept as long as the longest entry lives."""
 
@@ -124,8 +128,7 @@ def age(
         return Age.DEAD
     if now_ms >= fresh_until:
         return Age.STALE
-    # A draw so unlikely that it never happened need not be made: e^-37 is below what random() can tell from 0.
-    if beta and cost and now_ms + cost * beta * 0.037 >= fresh_until:
+    if beta and cost:
         # 1 - draw() is in (0, 1]: its logarithm is finite.
         ahead = -(cost / 1000.0) * beta * math.log(1.0 - draw())
         if now_ms + ahead >= fresh_until:

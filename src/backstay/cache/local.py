@@ -1,31 +1,117 @@
-"""The local tier's store: S3-FIFO, bounded by entries and by bytes, with tickets against late arrivals (pure).
+"""The local tier's memory: decoded values in this process, bounded by entries and by bytes.
 
-S3-FIFO (Yang, Zhang, Qiu, Yue, Vigfusson: "FIFO queues are all you need for cache eviction", SOSP 2023) keeps a
-small queue for newcomers, a main queue for what was used again, and the names of what was lately evicted. A hit
-only raises a small counter, so whoever serves one needs no call: look into `entries` and raise `uses`.
+Two queues, as in S3-FIFO (Yang et al., SOSP 2023): what is new waits in the small one and goes on to the main
+one only if it was used there, so that a scan passes through without washing out what is hot. Keys that were
+pushed out are remembered for a while by their hash; one that comes back goes straight to the main queue. Unlike
+S3-FIFO's fixed tenth, the share of the small queue follows what comes back (the idea of ARC and CAR, Bansal and
+Modha, FAST 2004), but only what comes back *soon* after it went: that is what a little more room would have kept.
+Drifting working sets make it grow, loops and scans leave it alone. ``benchmarks/cache/bench_hit_ratio.py`` has
+the figures.
 
-A *ticket* is drawn when a read leaves. If the key is dropped before the answer is put in, the ticket is void: an
-answer that was under way while somebody else wrote is never kept.
+Nothing here waits, reads a clock or takes a lock: who shares a tier between threads has a lock of their own.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from typing import Any, Final
 
-MOST_USES: Final = 3
-"""Beyond this many, uses are not counted: the counter only has to tell rare from frequent."""
+from backstay.errors import ConfigError
 
-_SMALL_SHARE: Final = 0.1  # the paper's
-_OVERHEAD: Final = 400  # bytes of an entry beside its value: object, dict slot, queue place (CPython 3.11)
+OVERHEAD: Final = 250
+"""Bytes that an entry costs beside key and value: the object, and its slots in dict and queue (CPython 3.11)."""
+
+MOST_USES: Final = 3
+"""Beyond this many, who serves a hit need not count."""
+
+LARGEST_SHARE: Final = 8
+"""A value may take one part in this many of the tier; a larger one would drive out too much."""
+
+MAX_MARKS: Final = 4096
+"""Most dropped keys that are remembered one by one; beyond, tickets older than the oldest are refused."""
+
+_FIRST_SHARE: Final = 0.3
+_LEAST_SHARE: Final = 0.01
+_SOON: Final = 0.2  # a key was pushed out too early if its queue has lost at most this share of the entries since
+_STEP: Final = 1 / 2500
+_LEAST_STEP: Final = 4
 
 
 class LocalEntry:
-    """One kept value."""
+    """A decoded value and what decides whether it may be served. Mutable on purpose: a hit writes `uses`."""
 
-    __slots__ = ("checked", "codec", "counts", "epoch", "key", "size", "tags", "until", "uses", "value")
+    __slots__ = (
+        "checked", "codec", "counts", "epoch", "main", "plain", "size", "tags", "until", "uses", "value",
+    )  # fmt: skip
+
+    codec: Any
+    """What decoded the value. This and the two below are set by whoever admits it: nothing here looks at them."""
+    counts: Any
+    """Where its hits are counted."""
+    plain: bool
+    """Whether who asks without options is served the value as it is."""
 
     def __init__(
+        self, value: Any, *, size: int, until: float, epoch: int, checked: int, tags: tuple[str, ...], main: bool
+    ) -> None:
+        self.value = value
+        self.until = until
+        """Monotonic seconds up to which it may be served."""
+        self.epoch = epoch
+        """The epoch of the scope log at which its computation began."""
+        self.checked = checked
+        """The epoch of the scope log at which it was last judged."""
+        self.tags = tags
+        self.size = size
+        self.uses = 0
+        """Hits since the queues last looked, at most 3. They ask only whether there were any."""
+        self.main = main
+
+
+class LocalTier:
+    """Entries by key. The hit path reads `entries` itself: ``entry = tier.entries.get(key)``.
+
+    Whether an entry may be served is not decided here. Not promised: that what was admitted stays; that an
+    admitted entry is still there when `admit` returns.
+    """
+
+    def __init__(self, *, max_entries: int, max_bytes: int) -> None:
+        """Bounds: entries, and bytes of keys and values with `OVERHEAD` for each.
+
+        Raises:
+            ConfigError: a bound is below 1.
+        """
+        if min(max_entries, max_bytes) < 1:
+            raise ConfigError("the bounds of a local tier are at least 1")
+        self.entries: dict[str, LocalEntry] = {}
+        self._max_entries = max_entries
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        # OrderedDict: taking the oldest out of a dict again and again walks over all the holes before it.
+        self._small: OrderedDict[str, LocalEntry] = OrderedDict()
+        self._main: OrderedDict[str, LocalEntry] = OrderedDict()
+        self._small_bytes = 0
+        self._share = _FIRST_SHARE
+        self._small_losses = 0
+        self._left_small: OrderedDict[int, int] = OrderedDict()
+        self._left_main: OrderedDict[int, int] = OrderedDict()
+        self._drops = 0
+        self._dropped: OrderedDict[int, int] = OrderedDict()
+        self._floor = 0
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @property
+    def bytes(self) -> int:
+        """The bytes that the entries take, with `OVERHEAD` for each."""
+        return self._bytes
+
+    def ticket(self) -> int:
+        """Take this when a read leaves, and give it to `admit` with what the read brought."""
+        return self._drops
+
+    def admit(
         self,
         key: str,
         value: Any,
@@ -35,145 +121,106 @@ class LocalEntry:
         epoch: int,
         checked: int,
         tags: tuple[str, ...],
-        codec: Any = None,
-        counts: Any = None,
-    ) -> None:
-        self.key = key
-        self.value = value
-        self.size = size + _OVERHEAD
-        self.until = until
-        """Monotonic seconds until which it may be served."""
-        self.epoch = epoch
-        """The newest epoch known when its computation began."""
-        self.checked = checked
-        """The epoch of the log at which it was last judged."""
-        self.tags = tags
-        self.codec = codec
-        self.counts = counts
-        self.uses = 0
+        ticket: int | None,
+    ) -> LocalEntry | None:
+        """Keep a value of `size` bytes, and push out others for it. None if it is not kept.
 
-
-class LocalTier:
-    """Entries under keys. Not thread-safe: whoever shares it between threads locks."""
-
-    def __init__(self, *, max_entries: int, max_bytes: int) -> None:
-        self.entries: dict[str, LocalEntry] = {}
-        """For look-ups. Entries come and go by the methods only."""
-        self.bytes = 0
-        self._max_entries = max_entries
-        self._max_bytes = max_bytes
-        # Queues hold entries and not keys: one that was dropped is skipped when its turn comes.
-        self._small: deque[LocalEntry] = deque()
-        self._main: deque[LocalEntry] = deque()
-        self._small_bytes = 0
-        self._ghosts: OrderedDict[str, None] = OrderedDict()
-        self._drops = 0
-        self._dropped: OrderedDict[str, int] = OrderedDict()
-        self._void_before = 0
-
-    def __len__(self) -> int:
-        return len(self.entries)
-
-    def ticket(self) -> int:
-        """Drawn when a read leaves; handed in with what it brought."""
-        return self._drops
-
-    def admit(self, entry: LocalEntry, ticket: int) -> bool:
-        """Keep an entry, unless its key was dropped since the ticket was drawn, or it would not fit at all."""
-        key = entry.key
-        if ticket < self._void_before or self._dropped.get(key, 0) > ticket or entry.size > self._max_bytes // 8:
-            return False
-        old = self.entries.get(key)
-        if old is not None:
-            entry.uses = old.uses
-            self._remove(old)
-        self.entries[key] = entry
-        self.bytes += entry.size
-        if key in self._ghosts:
-            del self._ghosts[key]
-            self._main.append(entry)
-        else:
-            self._small.append(entry)
-            self._small_bytes += entry.size
-        while len(self.entries) > self._max_entries or self.bytes > self._max_bytes:
-            self._evict()
-        self._sweep_queues()
-        return True
+        It is refused if the key was dropped (or all was cleared) since the ticket was taken; `MAX_MARKS` other
+        drops since then refuse it as well, to be safe. It is also refused if it is too large, see
+        `LARGEST_SHARE`: what was there under the key is gone then, because it is older.
+        """
+        if ticket is not None and ticket < self._dropped.get(hash(key), self._floor):
+            return None
+        weight = size + key.__sizeof__() + OVERHEAD
+        old = self._take(key)
+        if weight > max(1, self._max_bytes // LARGEST_SHARE):
+            return None
+        main = old.main if old is not None else self._came_back(hash(key))
+        entry = LocalEntry(value, size=weight, until=until, epoch=epoch, checked=checked, tags=tags, main=main)
+        entry.uses = old.uses if old is not None else 0
+        self._put(key, entry)
+        while len(self.entries) > self._max_entries or self._bytes > self._max_bytes:
+            self._make_room()
+        return self.entries.get(key)
 
     def drop(self, key: str) -> bool:
-        """Forget a key, and void the tickets that were drawn for it so far. Whether it was there."""
+        """Forget the key, and refuse what reads bring that left before now. Whether it was there."""
         self._drops += 1
-        self._dropped[key] = self._drops
-        self._dropped.move_to_end(key)
-        if len(self._dropped) > self._max_entries:
-            # Forgetting when a key was dropped is only safe if all tickets from before are void.
-            self._void_before = max(self._void_before, self._dropped.popitem(last=False)[1])
-        entry = self.entries.get(key)
-        if entry is None:
-            return False
-        self._remove(entry)
-        return True
+        mark = hash(key)
+        self._dropped[mark] = self._drops
+        self._dropped.move_to_end(mark)
+        if len(self._dropped) > MAX_MARKS:
+            self._floor = self._dropped.popitem(last=False)[1]
+        return self._take(key) is not None
 
     def clear(self) -> None:
-        """Forget everything, and void all tickets."""
+        """Forget everything, and refuse what reads bring that left before now."""
         self._drops += 1
-        self._void_before = self._drops
-        for entry in self.entries.values():
-            entry.until = 0.0  # somebody may hold it in hand
+        self._floor = self._drops
+        self._dropped.clear()
         self.entries.clear()
         self._small.clear()
         self._main.clear()
-        self._ghosts.clear()
-        self._dropped.clear()
-        self.bytes = self._small_bytes = 0
+        self._bytes = self._small_bytes = 0
 
-    def _remove(self, entry: LocalEntry) -> None:
-        entry.until = 0.0
-        del self.entries[entry.key]
-        self.bytes -= entry.size
-
-    def _gone(self, entry: LocalEntry) -> bool:
-        return self.entries.get(entry.key) is not entry
-
-    def _evict(self) -> None:
-        """Take one entry out, or move one on."""
-        if self._small and (
-            self._small_bytes > self._max_bytes * _SMALL_SHARE or self._small_is_long() or not self._main
-        ):
-            self._evict_small()
+    def _put(self, key: str, entry: LocalEntry) -> None:
+        self.entries[key] = entry
+        self._bytes += entry.size
+        if entry.main:
+            self._main[key] = entry
         else:
-            self._evict_main()
+            self._small[key] = entry
+            self._small_bytes += entry.size
 
-    def _small_is_long(self) -> bool:
-        return len(self._small) > self._max_entries * _SMALL_SHARE
+    def _take(self, key: str) -> LocalEntry | None:
+        entry = self.entries.pop(key, None)
+        if entry is not None:
+            self._bytes -= entry.size
+            if entry.main:
+                del self._main[key]
+            else:
+                del self._small[key]
+                self._small_bytes -= entry.size
+        return entry
 
-    def _evict_small(self) -> None:
-        entry = self._small.popleft()
-        self._small_bytes -= entry.size
-        if self._gone(entry):
-            return
-        if entry.uses > 1:
-            entry.uses = 0
-            self._main.append(entry)
-            return
-        self._remove(entry)
-        self._ghosts[entry.key] = None
-        if len(self._ghosts) > self._max_entries:
-            self._ghosts.popitem(last=False)
+    def _came_back(self, mark: int) -> bool:
+        """Whether the key was pushed out not long ago; if very lately, the queue that lost it grows a step."""
+        held = len(self.entries) + 1
+        step = max(_LEAST_STEP / held, _STEP)
+        left = self._left_small.pop(mark, None)
+        if left is not None:
+            if self._small_losses - left <= held * _SOON:
+                self._share = min(1.0, self._share + step)
+        elif self._left_main.pop(mark, None) is not None:
+            self._share = max(_LEAST_SHARE, self._share - step)
+        else:
+            return False
+        return True
 
-    def _evict_main(self) -> None:
-        entry = self._main.popleft()
-        if self._gone(entry):
-            return
+    def _make_room(self) -> None:
+        """Take the oldest of one queue: out, or once more to the main queue's end if it was used."""
+        from_small = self._small_is_due()
+        key, entry = next(iter((self._small if from_small else self._main).items()))
+        self._take(key)
         if entry.uses:
-            entry.uses -= 1
-            self._main.append(entry)
+            entry.uses = 0
+            entry.main = True
+            self._put(key, entry)
+        elif from_small:
+            self._small_losses += 1
+            self._remember(self._left_small, key, len(self.entries))
         else:
-            self._remove(entry)
+            # Only the latest of these teach anything, so that no longer memory is needed.
+            self._remember(self._left_main, key, len(self.entries) * _SOON)
 
-    def _sweep_queues(self) -> None:
-        """Dropped entries must not fill the queues of a tier that is never full."""
-        if len(self._small) + len(self._main) > 2 * len(self.entries) + 64:
-            self._small = deque(entry for entry in self._small if not self._gone(entry))
-            self._main = deque(entry for entry in self._main if not self._gone(entry))
-            self._small_bytes = sum(entry.size for entry in self._small)
+    def _remember(self, left: OrderedDict[int, int], key: str, most: float) -> None:
+        left[hash(key)] = self._small_losses
+        while len(left) > most:
+            left.popitem(last=False)
+
+    def _small_is_due(self) -> bool:
+        if not self._main or not self._small:
+            return not self._main
+        if len(self.entries) > self._max_entries:
+            return len(self._small) >= self._share * self._max_entries
+        return self._small_bytes >= self._share * self._max_bytes

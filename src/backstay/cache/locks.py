@@ -9,11 +9,14 @@ promise is mutual exclusion. A holder that was paused may wake after its lease e
 
 from __future__ import annotations
 
+import math
 import random
 import secrets
-from collections.abc import AsyncGenerator
+import threading
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Final, final
+from functools import partial
+from typing import TYPE_CHECKING, Final, final
 
 import anyio
 
@@ -23,10 +26,12 @@ from backstay.events import Emitter
 from backstay.tasks import TaskOwner
 
 from .events import LockWasLost
-from .protocol import Held, LockBackend
+from .flights import Crowd
+from .protocol import Attentive, Audience, Held, LockBackend
 
 _FIRST_LOOK: Final = 0.01
 _LONGEST_LOOK: Final = 0.25
+_AFTER_LEASE: Final = 0.005
 
 
 @final
@@ -54,6 +59,32 @@ class Locks:
         self._owner = owner
         self._clock = clock
         self._emit = emit
+        self._waiting: dict[str, set[Crowd]] = {}
+        self._thread = threading.get_ident()
+        self._attentive = backend if isinstance(backend, Attentive) else None
+        self._leave = self._attentive.attend(self) if self._attentive is not None else None
+
+    def close(self) -> None:
+        """Hear of nothing any more."""
+        if self._leave is not None:
+            self._leave()
+
+    def changed(self, key: str, /) -> None:
+        """Part of `Audience`: entries are not locks."""
+
+    def news(self, epoch: int, records: Sequence[tuple[str, int]], /) -> None:
+        """Part of `Audience`: nor are scopes."""
+
+    def freed(self, name: str, /) -> None:
+        """Part of `Audience`."""
+        if threading.get_ident() == self._thread:
+            for each in list(self._waiting.get(name, ())):
+                each.wake()
+
+    def lost(self) -> None:
+        """Part of `Audience`."""
+        for name in list(self._waiting):
+            self.freed(name)
 
     @asynccontextmanager
     async def hold(self, name: str, *, lease: float, wait: float | None) -> AsyncGenerator[Lease]:
@@ -83,19 +114,41 @@ class Locks:
                 await self._unlock(name, token)
 
     async def _acquire(self, name: str, token: str, lease: float, wait: float | None) -> Held:
-        deadline = None if wait is None else self._clock.monotonic() + wait
+        mine = Crowd()  # of one: each has a deadline of its own
+        mine.size = 1
+        waiting = self._waiting.setdefault(name, set())
+        waiting.add(mine)
+        held = None
+        try:
+            held = await self._wait_for(mine, name, token, lease, wait)
+            return held
+        finally:
+            mine.leave()
+            waiting.discard(mine)
+            if not waiting:
+                self._waiting.pop(name, None)
+            if held is None and not self._owner.closed:  # cancelled, or out of time: nobody hands it to us
+                self._owner.start(partial(self._unlock, name, token), "backstay lock given up")
+
+    async def _wait_for(self, mine: Crowd, name: str, token: str, lease: float, wait: float | None) -> Held:
+        deadline = math.inf if wait is None else self._clock.monotonic() + wait
         pause = _FIRST_LOOK
         while True:
-            answer = await self._backend.lock(name, token, lease=lease)
+            wakings = mine.wakings
+            answer = await self._backend.lock(name, token, lease=lease, queue=wait != 0)
             if isinstance(answer, Held):
                 return answer
-            left = None if deadline is None else deadline - self._clock.monotonic()
-            if left is not None and left <= 0:
+            left = deadline - self._clock.monotonic()
+            if left <= 0:
                 raise LockNotAcquired(f"the lock {name!r} was held by another for {wait:.3f} s")
-            # Spread by half, so that those who wait do not ask in step.
-            nap = min(pause, answer.left + 0.005) * (0.75 + random.random() / 2)  # noqa: S311 - a pause
-            await self._clock.sleep(nap if left is None else min(nap, left))
+            # Who is told of changes looks again only when the lease ends; others in between, and not in step.
+            longest = answer.left + _AFTER_LEASE
+            nap = longest if self._hears() else min(longest, pause * (0.75 + random.random() / 2))  # noqa: S311
+            await mine.wait(wakings, partial(self._clock.sleep, min(nap, left)), self._owner)
             pause = min(pause * 2, _LONGEST_LOOK)
+
+    def _hears(self) -> bool:
+        return self._attentive is not None and self._clock.monotonic() < self._attentive.trust.until
 
     async def _renew(self, mine: Lease, token: str, lease: float) -> None:
         until = self._clock.monotonic() + lease
@@ -118,3 +171,7 @@ class Locks:
     async def _unlock(self, name: str, token: str) -> None:
         with suppress(CacheUnavailable):  # the lease ends by itself, which is what leases are for
             await self._backend.unlock(name, token)
+
+
+if TYPE_CHECKING:
+    _audience: type[Audience] = Locks

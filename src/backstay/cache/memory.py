@@ -14,6 +14,7 @@ from backstay.errors import ConfigError, ValueTooLarge
 
 from .envelope import HEAD_BYTES
 from .protocol import (
+    HAND_OVER,
     Acquired,
     Attentive,
     Audience,
@@ -72,6 +73,7 @@ class MemoryCache:
         self._log: dict[str, int] = {}
         self._epoch = self._wall_epoch()
         self._locks: dict[str, _Lease] = {}
+        self._queues: dict[str, dict[str, None]] = {}
         self._fence = 0
         self._trust = Trust(math.inf)
         # Weakly: an embedded default outlives the loops, and the caches of loops that nobody closed.
@@ -182,29 +184,48 @@ class MemoryCache:
             self._tell(records=records)
             return self._epoch
 
-    async def lock(self, name: str, token: str, /, *, lease: float) -> Held | Busy:
+    async def lock(self, name: str, token: str, /, *, lease: float, queue: bool = False) -> Held | Busy:
         """Take or renew a named lock."""
         with self._guard:
             now = self._clock.monotonic()
             held = self._locks.get(name)
             if held and held.until > now:
                 if held.token != token:
+                    if queue:
+                        self._queues.setdefault(name, {})[token] = None
                     return Busy(held.token, held.until - now)
                 fence = held.epoch
             else:
                 self._fence += 1
                 fence = self._fence
+            self._leave_queue(name, token)
             self._locks[name] = _Lease(token, fence, now + lease)
             return Held(fence)
 
     async def unlock(self, name: str, token: str, /) -> bool:
-        """Give a named lock back."""
+        """Give a named lock back, or a place in its queue."""
         with self._guard:
-            held = self._locks.get(name)
+            self._leave_queue(name, token)
+            held, now = self._locks.get(name), self._clock.monotonic()
             if held is None or held.token != token:
                 return False
             del self._locks[name]
-            return held.until > self._clock.monotonic()
+            if name in self._queues:
+                first = next(iter(self._queues[name]))
+                self._leave_queue(name, first)
+                self._fence += 1
+                self._locks[name] = _Lease(first, self._fence, now + HAND_OVER)
+            for each in self._audience:
+                if (audience := each()) is not None:
+                    audience.freed(name)
+            return held.until > now
+
+    def _leave_queue(self, name: str, token: str) -> None:
+        queue = self._queues.get(name)
+        if queue is not None:
+            queue.pop(token, None)
+            if not queue:
+                del self._queues[name]
 
     def _wall_epoch(self) -> int:
         return int(self._clock.now().timestamp() * 1_000_000)

@@ -14,7 +14,7 @@ from typing import Any, Final
 from backstay.clock import Clock
 from backstay.errors import ConfigError
 
-from .codecs import Codec
+from .codecs import DEFAULT, Codec
 from .keys import namespace_of, stored_name
 from .local import MOST_USES, LocalEntry, LocalTier
 from .protocol import Trust
@@ -66,7 +66,8 @@ class Near:
 
     def __init__(self, trust: Trust, options: Local, log: ScopeLog, clock: Clock) -> None:
         self.trust = trust
-        self.options = options
+        self._share = options.share
+        self._not_for = options.not_for
         self._log = log
         self._clock = clock
         self._tier = LocalTier(max_entries=options.max_entries, max_bytes=options.max_bytes)
@@ -77,14 +78,14 @@ class Near:
     def get(self, key: str, codec: Codec[Any]) -> Any:
         """The value under a key, if it may be served; else MISSING."""
         entry = self.entries.get(key)
-        return MISSING if entry is None else self.serve(entry, codec)
+        return MISSING if entry is None else self.serve(key, entry, codec)
 
-    def serve(self, entry: LocalEntry, codec: Codec[Any]) -> Any:
+    def serve(self, key: str, entry: LocalEntry, codec: Codec[Any]) -> Any:
         """The value of an entry that was found, if it may be served; else MISSING."""
         now = self._clock.monotonic()
         if now >= entry.until or now >= self.trust.until or entry.codec is not codec:
             return MISSING
-        if entry.checked != self._log.epoch and not self._still_good(entry):
+        if entry.checked != self._log.epoch and not self._still_good(key, entry):
             return MISSING
         if entry.uses < MOST_USES:
             entry.uses += 1
@@ -99,27 +100,25 @@ class Near:
     def keep(self, found: Decoded[Any], codec: Codec[Any], counts: Counts, ticket: int, now_ms: float) -> None:
         """Keep what a read brought, if nothing was heard against it since the ticket was drawn."""
         envelope = found.envelope
-        if self.options.not_for and namespace_of(envelope.key) in self.options.not_for:
-            return
+        key = envelope.key
         left = (envelope.fresh_until - now_ms) / 1000.0 - envelope.cost / 1_000_000 * _XFETCH_WINDOW
-        if left <= 0.0 or envelope.key != stored_name(envelope.key):
+        if left <= 0.0 or key != stored_name(key) or (self._not_for and namespace_of(key) in self._not_for):
             return
-        value = found.value
-        if not self.options.share and not shareable(value):
-            value = Encoded(codec, found.payload)
-        entry = LocalEntry(
-            envelope.key,
-            value,
-            size=len(found.raw),
-            until=self._clock.monotonic() + left,
-            epoch=envelope.epoch,
-            checked=self._log.epoch,
-            tags=envelope.tags,
-            codec=codec,
-            counts=counts,
-        )
+        value = found.value if self._share or shareable(found.value) else Encoded(codec, found.payload)
         with self._guard:
-            self._tier.admit(entry, ticket)
+            entry = self._tier.admit(
+                key,
+                value,
+                size=len(found.raw),
+                until=self._clock.monotonic() + left,
+                epoch=envelope.epoch,
+                checked=self._log.epoch,
+                tags=envelope.tags,
+                ticket=ticket,
+            )
+            if entry is not None:
+                entry.codec, entry.counts = codec, counts
+                entry.plain = codec is DEFAULT and value is found.value
 
     def drop(self, key: str) -> None:
         """The key changed."""
@@ -131,11 +130,11 @@ class Near:
         with self._guard:
             self._tier.clear()
 
-    def _still_good(self, entry: LocalEntry) -> bool:
+    def _still_good(self, key: str, entry: LocalEntry) -> bool:
         """Match the records that came since the entry was last used."""
         epoch = self._log.epoch
-        if self._log.newest(entry.key, entry.tags, entry.epoch):
-            self.drop(entry.key)
+        if self._log.newest(key, entry.tags, entry.epoch):
+            self.drop(key)
             return False
         entry.checked = epoch
         return True

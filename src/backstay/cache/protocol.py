@@ -15,7 +15,7 @@ laws of the cache, and a backend's whole duty is to keep them:
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 
 class Reading(NamedTuple):
@@ -127,6 +127,10 @@ class Audience(Protocol):
         """The log has these records, and is at this epoch."""
         ...
 
+    def freed(self, name: str, /) -> None:
+        """The lock of this name is not whose it was, or for how long it was."""
+        ...
+
     def lost(self) -> None:
         """Something may have happened that was not told: nothing that is remembered can be trusted."""
         ...
@@ -180,6 +184,10 @@ class Held(NamedTuple):
     """Grows with every acquisition of this name by anyone; hand it to what the lock protects."""
 
 
+HAND_OVER: Final = 1.0
+"""Seconds for which a lock that was given back is kept for the first who waits for it."""
+
+
 class LockBackend(Protocol):
     """Named locks with a lease and a fencing number: an ability of its own, not part of `CacheBackend`.
 
@@ -187,10 +195,17 @@ class LockBackend(Protocol):
     the fencing number (Kleppmann 2016), which the protected resource must compare.
     """
 
-    async def lock(self, name: str, token: str, /, *, lease: float) -> Held | Busy:
-        """Take the lock for `lease` seconds, or renew it if `token` holds it (the fence stays the same)."""
+    async def lock(self, name: str, token: str, /, *, lease: float, queue: bool = False) -> Held | Busy:
+        """Take the lock for `lease` seconds, or renew it if `token` holds it (the fence stays the same).
+
+        With `queue`, a token that is told `Busy` has a place among those who wait.
+        """
         ...
 
     async def unlock(self, name: str, token: str, /) -> bool:
-        """Give the lock back. False if `token` no longer held it."""
+        """Give the lock back, or a place in its queue. False if `token` no longer held the lock.
+
+        A lock that is given back while tokens wait is the first one's for `HAND_OVER` seconds, within which it has
+        to ask again; so who waits longest is next, and one that died costs the others no more than that.
+        """
         ...

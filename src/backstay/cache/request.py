@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import CoroutineType
 from typing import Any, Generic, TypeAlias, TypedDict, TypeVar
 
 from backstay.errors import InvalidKey
 
 from .codecs import Codec, codec_for
 from .envelope import MAX_TAGS
-from .freshness import Defaults, Lifetime, Ttl, seconds
+from .freshness import WIDEST_DRAW, Defaults, Lifetime, Ttl, seconds
 from .keys import stored_name
 from .scopes import check_tag
+from .transcode import Decoded
 
 T = TypeVar("T")
 
@@ -76,6 +78,12 @@ class Plan(Generic[T]):
     hard_timeout: float | None = None
     refresh: bool = False
     local: bool = True
+    widest_draw: float = field(init=False)
+    """So many ms per µs of cost before its expiry an entry is surely fresh, whatever XFetch draws."""
+
+    def __post_init__(self) -> None:
+        """Made once, looked at by every hit."""
+        object.__setattr__(self, "widest_draw", self.lifetime.beta * WIDEST_DRAW)
 
     @property
     def outlives(self) -> bool:
@@ -126,12 +134,14 @@ def plan_for(ttl: Ttl | None, options: Options[T], defaults: Defaults) -> Plan[T
 class Request(Generic[T]):
     """One key, how to compute its value, and how to keep it."""
 
-    __slots__ = ("compute", "key", "name", "plan")
+    __slots__ = ("compute", "key", "name", "old", "plan")
 
-    def __init__(self, key: str, compute: Compute[T], plan: Plan[T]) -> None:
+    def __init__(self, key: str, compute: Compute[T], plan: Plan[T], old: Decoded[T] | None = None) -> None:
         self.key = key
         self.compute = compute
         self.plan = plan
+        self.old = old
+        """What was found and will not do, if it may be shown to the computation."""
         self.name = stored_name(key)
         """What the backend calls the key."""
 
@@ -139,7 +149,10 @@ class Request(Generic[T]):
 async def call(compute: Compute[T]) -> T:
     """Run the computation, whichever kind it is."""
     result: Any = compute()
-    value: T = (await result) if inspect.isawaitable(result) else result
+    # Almost always a coroutine: the general question is dear.
+    if type(result) is not CoroutineType and not inspect.isawaitable(result):
+        return result  # type: ignore[no-any-return]
+    value: T = await result
     return value
 
 
@@ -153,4 +166,7 @@ def check_tags(tags: Sequence[str]) -> tuple[str, ...]:
         raise InvalidKey(f"tags is a sequence of texts; write tags=({tags!r},)")
     if len(tags) > MAX_TAGS:
         raise InvalidKey(f"an entry has at most {MAX_TAGS} tags, not {len(tags)}")
-    return tuple(dict.fromkeys(check_tag(tag) for tag in tags))
+    checked = tuple(dict.fromkeys(check_tag(tag) for tag in tags))
+    if any(tag.startswith("\0") for tag in checked):
+        raise InvalidKey("a tag does not begin with NUL: such are the cache's own")
+    return checked

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from backstay.clock import Clock
-from backstay.errors import CacheUnavailable
 from backstay.events import Emitter
 
 from .codecs import Codec
@@ -32,6 +31,11 @@ class Shelf:
         self._clock = clock
         self._emit = emit
 
+    @property
+    def seals(self) -> bool:
+        """Whether what is stored is encrypted."""
+        return self._transcoder.seals
+
     def now_ms(self) -> float:
         """Milliseconds since 1970 by the wall clock: what envelopes are measured against."""
         return self._clock.timestamp() * 1000.0
@@ -48,13 +52,7 @@ class Shelf:
         return found, [head(raw) for raw in raws]
 
     async def fetch(self, key: str) -> bytes | None:
-        """The bytes under one key; None if there are none, or the backend is away."""
-        asked = self.far.look(stored_name(key))
-        if asked is not None:
-            try:
-                return await asked
-            except CacheUnavailable:
-                pass  # the slow way finds out what is wrong, and tells
+        """The bytes under one key; None if there are none, or the backend is away. `FarTier.look` is faster."""
         raws = await self.far.read([stored_name(key)])
         return None if raws is AWAY else raws[0]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from backstay.errors import EncodingError, SealingRequired, ValueTooLarge
@@ -17,10 +16,10 @@ T = TypeVar("T")
 # Plain numbers: operators of an IntFlag cost a microsecond each.
 _COMPRESSED = int(Flag.COMPRESSED)
 _SEALED = int(Flag.SEALED)
+_new: Any = tuple.__new__
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Times:
+class Times(NamedTuple):
     """What an entry knows of when it was made and how long it is good for; units as in `Envelope`."""
 
     epoch: int
@@ -59,6 +58,11 @@ class Transcoder:
         self._encryptor = encryptor
         self._max_value_bytes = max_value_bytes
 
+    @property
+    def seals(self) -> bool:
+        """Whether what is written is encrypted."""
+        return self._encryptor is not None
+
     def write(
         self, key: str, value: T, codec: Codec[T], times: Times, tags: tuple[str, ...], *, sensitive: bool
     ) -> bytes:
@@ -72,19 +76,7 @@ class Transcoder:
         if sensitive and self._encryptor is None:
             raise SealingRequired(f"{key!r} is sensitive, and this cache has no Encryptor to seal it with")
         payload, flags = self._shrink(self._encode(key, value, codec))
-        return self._pack(
-            Envelope(
-                key,
-                codec.number,
-                flags,
-                times.epoch,
-                times.fresh_until,
-                times.dead_after,
-                times.cost,
-                tags,
-                payload,
-            )
-        )
+        return self._pack(_new(Envelope, (key, codec.number, flags, *times, tags, payload)))
 
     def rewrite(self, envelope: Envelope, until: int) -> bytes | None:
         """The bytes of the same entry, fresh until another instant (ms since 1970). None if it does not open."""
@@ -106,9 +98,12 @@ class Transcoder:
         try:
             if envelope.flags & _COMPRESSED:
                 payload = self._compressor.decompress(payload, self._max_value_bytes)
-            return Decoded(codec.decode(payload), envelope, raw, payload)
+            value = codec.decode(payload)
         except Exception:  # noqa: BLE001 - an application's codec may raise anything; doubt is a miss
             return Doubt.UNDECODABLE
+        # As Decoded(...) would, without its detour: this line runs for every hit.
+        decoded: Decoded[T] = _new(Decoded, (value, envelope, raw, payload))
+        return decoded
 
     def _pack(self, envelope: Envelope) -> bytes:
         if self._encryptor is None:

@@ -434,7 +434,7 @@ async def test_a_holder_is_told_that_its_lock_was_lost(store):
         if isinstance(backend, MemoryCache):
             store.clock.advance(61)
         else:  # its lease ends by Redis' own clock, which nobody moves: take the lock away
-            await backend._run((b"DEL", *backend._names.lock_and_fence("job")[:1]))
+            await backend._run((b"DEL", *backend._names.lock("job")[:1]))
             store.clock.advance(21)
         with anyio.fail_after(10):
             await mine.lost.wait()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from backstay.cache.freshness import MAX_TTL
 from backstay.cache.protocol import (
+    HAND_OVER,
     Acquired,
     Attentive,
     Audience,
@@ -90,6 +91,8 @@ class RedisCache:
         else:
             self._port = PlainPort(way, self._owner, budget=budget)
         self._reader.port = self._port
+        self.look = self._reader.look
+        """Look at one key, together with whoever else looks in this turn of the loop (`Prompt`)."""
 
     @classmethod
     @asynccontextmanager
@@ -131,10 +134,6 @@ class RedisCache:
     def attend(self, audience: Audience, /) -> Callable[[], None]:
         """Tell this audience of changes, from the next read on. Returns what ends that."""
         return self._reader.attend(audience)
-
-    def look(self, key: str, /) -> asyncio.Future[bytes | None]:
-        """Look at one key, together with whoever else looks in this turn of the loop."""
-        return self._reader.look(key)
 
     async def read(self, keys: Sequence[str], /, *, since: int) -> Reading:
         """Look at the keys and the log."""
@@ -194,9 +193,9 @@ class RedisCache:
         await heard
         return epoch
 
-    async def lock(self, name: str, token: str, /, *, lease: float) -> Held | Busy:
+    async def lock(self, name: str, token: str, /, *, lease: float, queue: bool = False) -> Held | Busy:
         """Take or renew a named lock."""
-        answer = await self._run(call("lock", self._names.lock_and_fence(name), token, _ms(lease)))
+        answer = await self._run(call("lock", self._names.lock(name), token, _ms(lease), int(queue)))
         match answer:
             case [1, int(fence)]:
                 return Held(fence)
@@ -206,8 +205,8 @@ class RedisCache:
                 raise CacheUnavailable("Redis gave an answer that no lock gives")
 
     async def unlock(self, name: str, token: str, /) -> bool:
-        """Give a named lock back."""
-        return bool(await self._run(call("unlock", self._names.lock_and_fence(name)[:1], token)))
+        """Give a named lock back, or a place in its queue."""
+        return bool(await self._run(call("unlock", self._names.lock(name), token, _ms(HAND_OVER))))
 
     # The way to Redis.
 
@@ -244,7 +243,7 @@ class RedisCache:
 
 
 def _ms(seconds: float) -> int:
-    return max(1, round(seconds * 1000))
+    return int(seconds * 1000.0 + 0.5) or 1
 
 
 if TYPE_CHECKING:

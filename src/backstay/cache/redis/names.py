@@ -5,6 +5,7 @@ Below a configured prefix::
     {:KEY}    the entry             {:KEY}l   its lease: token and epoch
     {log}e    the epoch             {log}z    the log: one scope per member, scored by its epoch
     {=NAME}   a lock                {=NAME}f  its fence, without expiry
+                                    {=NAME}q  who waits for it
 
 The braces put what one script touches into one hash slot, whatever KEY contains: the first brace is ours and
 what stands behind it is never empty.
@@ -25,17 +26,21 @@ class Names:
 
     def entry(self, key: str) -> bytes:
         """Of the entry under a key."""
-        return b"%s%s}" % (self._entry, encode(key))
+        return b"%s%s}" % (self._entry, key.encode() if key.isascii() else encode(key))
 
     def entry_and_lease(self, key: str) -> tuple[bytes, bytes]:
         """Of the entry and of its lease."""
         entry = self.entry(key)
         return entry, entry + b"l"
 
-    def lock_and_fence(self, name: str) -> tuple[bytes, bytes]:
-        """Of a lock and of its fence."""
+    def lock(self, name: str) -> tuple[bytes, bytes, bytes]:
+        """Of a lock, of its fence, and of the queue of those who wait."""
         lock = b"%s%s}" % (self._lock, encode(name))
-        return lock, lock + b"f"
+        return lock, lock + b"f", lock + b"q"
+
+    def lock_name(self, name: bytes) -> str | None:
+        """Which lock has this name; None if it is something else's."""
+        return decode(name[len(self._lock) : -1]) if name.startswith(self._lock) and name.endswith(b"}") else None
 
     def key(self, name: bytes) -> str | None:
         """The key whose entry or lease has this name; None if it is something else's."""

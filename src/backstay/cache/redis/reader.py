@@ -34,6 +34,7 @@ class Reader:
         self._told = b""
         self._wanted: list[bytes] = []
         self._looks: _Looks = []
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.port: Port
         """Set once, before anything is asked for."""
 
@@ -48,15 +49,18 @@ class Reader:
         self._told = b""  # it has heard nothing yet: the next answer brings the whole log
         return lambda: self._dismiss(audience)
 
-    def look(self, key: str) -> asyncio.Future[bytes | None]:
+    def look(self, key: str, /) -> asyncio.Future[bytes | None]:
         """The entry under a key, asked for together with the others of this turn."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop
+        if loop is None:
+            loop = self._loop = asyncio.get_running_loop()
         future: asyncio.Future[bytes | None] = loop.create_future()
-        if not self._wanted:
+        wanted = self._wanted
+        if not wanted:
             loop.call_soon(self._send)
-        self._wanted.append(self._names.entry(key))
+        wanted.append(self._names.entry(key))
         self._looks.append(future)
-        if len(self._wanted) >= KEYS_PER_READ:
+        if len(wanted) >= KEYS_PER_READ:
             self._send()
         return future
 
@@ -68,7 +72,7 @@ class Reader:
             each.news(epoch, records)
 
     def telling(self, key: str) -> Callable[[Any], None] | None:
-        """What this connection changes itself is not pushed to it (NOLOOP): what to do with the reply.
+        """What to do with the reply to a command that changes the key: a push about it comes only after the reply.
 
         With the reply, and not by whoever waits for it: a caller that was cancelled has changed the key as well.
         """
@@ -94,6 +98,9 @@ class Reader:
                 self._catch_up([], [])
             elif (key := self._names.key(name)) is not None:
                 self._changed(key)
+            elif (lock := self._names.lock_name(name)) is not None:
+                for each in self._audience:
+                    each.freed(lock)
 
     def _dismiss(self, audience: Audience) -> None:
         if audience in self._audience:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from time import monotonic
+from typing import Any, Final
 
 from backstay.errors import MissingExtraError
 
@@ -33,9 +34,8 @@ class TooManyInFlight(Exception):
     """The connection has `MAX_IN_FLIGHT` requests without a reply. This one was not sent."""
 
 
-class _Slot(NamedTuple):
-    deliver: Deliver
-    sent: float
+_Slot = tuple[Deliver, float]
+"""Whom to give the reply to, and when the request was sent."""
 
 
 class Wire(asyncio.Protocol):
@@ -76,7 +76,7 @@ class Wire(asyncio.Protocol):
         if len(self._slots) >= MAX_IN_FLIGHT:
             raise TooManyInFlight
         self._outgoing.append(hiredis.pack_command(command))
-        self._slots.append(_Slot(deliver, self._loop.time()))
+        self._slots.append((deliver, monotonic()))
         if not self._flush_due:
             self._flush_due = True
             self._loop.call_soon(self.flush)
@@ -102,7 +102,7 @@ class Wire(asyncio.Protocol):
             self._transport.abort()
         slots, self._slots = self._slots, deque()
         for slot in slots:
-            slot.deliver(reason)
+            slot[0](reason)
         self._on_end(reason)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -120,7 +120,7 @@ class Wire(asyncio.Protocol):
                 if type(reply) is hiredis.PushNotification:
                     self._on_push(reply)
                 else:
-                    slots.popleft().deliver(reply)
+                    slots.popleft()[0](reply)
                 if self._ended:
                     return
         except (hiredis.ProtocolError, IndexError) as exc:  # bytes that are no reply, or to nothing that was asked
@@ -149,7 +149,7 @@ class Wire(asyncio.Protocol):
         if not self._slots:
             return
         oldest = self._slots[0]
-        left = oldest.sent + self._budget - self._loop.time()
+        left = oldest[1] + self._budget - monotonic()
         if left <= 0 and oldest is self._suspect:
             self.end(TimeoutError(f"no reply within {self._budget} s"))
             return
