@@ -39,7 +39,6 @@ async def measure(rounds: int) -> list[float]:
 def main(rounds: int) -> None:
     took = asyncio.run(measure(rounds))
     p99 = statistics.quantiles(took, n=100)[98]
-    print(
     middle = statistics.median(took)
     print(f"woken after   p50 {middle:.2f} ms   p99 {p99:.2f} ms   worst {max(took):.2f} ms   n {rounds}")
     print(f"goal: p99 at most {GOAL} ms on an idle machine: {'reached' if p99 <= GOAL else 'MISSED'}")
