@@ -258,6 +258,7 @@ class Filler:
         if flight is None or flight.done or now - flight.started > LONE_BOUND:
             flight = Flight(request.key, "", outlives=request.plan.outlives, started=now)
             flight.tags = request.plan.label.tags
+            flight.epoch = self._shelf.far.log.epoch
             if request.plan.local:
                 self._lone[name] = flight
             self._note(name, flight)
