@@ -205,6 +205,11 @@ class FarTier:
             self._open_until = self._clock.monotonic()  # whoever comes next probes
         self.on_change(None)
 
+    def back(self) -> None:
+        """Part of `Audience`: no need to wait for the end of the pause."""
+        if self._open_until is not None:
+            self._open_until = self._clock.monotonic()
+
     async def _ask(self, operation: str, call: Callable[[], Awaitable[T]], *, must: bool = False) -> T | Away:
         """Run one operation if the backend can be asked; AWAY if not, or if it keeps failing.
 

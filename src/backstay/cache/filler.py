@@ -278,6 +278,7 @@ class Filler:
         try:
             value, made, cost = await self._timed(request)
             flight.tags = made.tags
+            flight.land(value)  # nobody has to wait for the store; who comes next asks it after this fill
             settled = await self._store(request, flight, value, made, cost=cost)
             return value
         finally:

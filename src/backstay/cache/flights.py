@@ -65,11 +65,18 @@ class Flight(Generic[T]):
                 self._value = await run(self)
                 self._error = None
             except Exception as exc:  # noqa: BLE001 - handed to every caller aboard
-                self._error = exc
+                if not self._done.is_set():
+                    self._error = exc
             finally:
                 self._done.set()
 
         self._task = owner.start(fly, f"backstay flight {self.key[:64]}")
+
+    def land(self, value: T) -> None:
+        """Hand out the value, while the task goes on to store it."""
+        self._value = value
+        self._error = None
+        self._done.set()
 
     async def landed(self) -> None:
         """Wait until it has landed, whichever way, without being aboard."""

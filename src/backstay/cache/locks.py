@@ -86,6 +86,9 @@ class Locks:
         for name in list(self._waiting):
             self.freed(name)
 
+    def back(self) -> None:
+        """Part of `Audience`: who waits looks again by itself."""
+
     @asynccontextmanager
     async def hold(self, name: str, *, lease: float, wait: float | None) -> AsyncGenerator[Lease]:
         """Hold the lock for the block.

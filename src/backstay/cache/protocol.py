@@ -135,6 +135,10 @@ class Audience(Protocol):
         """Something may have happened that was not told: nothing that is remembered can be trusted."""
         ...
 
+    def back(self) -> None:
+        """After `lost`: the backend can be asked again."""
+        ...
+
 
 class Trust:
     """Until when silence means that nothing happened. A place to look at, not to ask: hits do so."""

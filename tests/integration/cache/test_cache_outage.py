@@ -110,6 +110,7 @@ async def test_an_invalidation_during_an_outage_is_applied_before_anything_is_re
     async with Node(f"redis://127.0.0.1:{proxy.port}/0") as here, Node(redis_server.url) as there:
         for number in (1, 2):  # computed: what was set is invalidated once more when the connection was lost
             await here.cache.get_or_compute(f"ns{number}:id:1", computes("old"), tags=[f"tag{number}"])
+            assert await here.cache.exists(f"ns{number}:id:1")  # nobody waits for the store, so it is asked
         proxy.fault = fault
         if isinstance(fault, Refuse):  # connections that stand are not refused: end them behind its back
             with redis_server.client() as client:
@@ -135,6 +136,7 @@ async def test_an_invalidation_during_an_outage_is_applied_before_anything_is_re
 async def test_a_silent_redis_costs_no_more_than_its_budget(redis_server):
     async with Node(redis_server.url, budget=0.1) as node:
         await node.cache.get_or_compute(KEY, computes("stored"))
+        assert await node.cache.exists(KEY)
         redis_server.pause()
         try:
             began = time.monotonic()

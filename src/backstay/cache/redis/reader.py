@@ -81,6 +81,8 @@ class Reader:
     def up(self) -> None:
         """Part of `Ears`. What was tracked over the last link is not over this one."""
         self._told = b""
+        for each in self._audience:
+            each.back()
 
     def down(self) -> None:
         """Part of `Ears`."""

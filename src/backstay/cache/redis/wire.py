@@ -57,6 +57,7 @@ class Wire(asyncio.Protocol):
         self._paused = False
         self._sweep: asyncio.TimerHandle | None = None
         self._suspect: _Slot | None = None
+        self._due = 0.0
         self._ended = False
 
     @property
@@ -81,7 +82,7 @@ class Wire(asyncio.Protocol):
             self._flush_due = True
             self._loop.call_soon(self.flush)
         if self._sweep is None:
-            self._sweep = self._loop.call_later(self._budget, self._look_for_late)
+            self._look_in(self._budget)
 
     def flush(self) -> None:
         """Write what is queued now, instead of at the end of this turn."""
@@ -142,16 +143,20 @@ class Wire(asyncio.Protocol):
     def _look_for_late(self) -> None:
         """One timer for all requests: look whether the oldest one is late.
 
-        asyncio reads sockets before it runs timers, so a loop that was late itself first takes in the replies that
-        wait for it. A large backlog takes it several turns: the same request must be late twice in a row.
+        A loop that was late itself must first take in the replies that wait for it. So a look that comes late looks
+        again, and a request has to be late twice in a row, with a turn of the loop between.
         """
         self._sweep = None
         if not self._slots:
             return
-        oldest = self._slots[0]
-        left = oldest[1] + self._budget - monotonic()
-        if left <= 0 and oldest is self._suspect:
+        now, oldest = monotonic(), self._slots[0]
+        late = now - oldest[1] - self._budget
+        if late >= 0 and oldest is self._suspect and now - self._due < _SECOND_LOOK:
             self.end(TimeoutError(f"no reply within {self._budget} s"))
             return
-        self._suspect = oldest if left <= 0 else None
-        self._sweep = self._loop.call_later(left if left > 0 else _SECOND_LOOK, self._look_for_late)
+        self._suspect = oldest if late >= 0 else None
+        self._look_in(_SECOND_LOOK if late >= 0 else -late)
+
+    def _look_in(self, seconds: float) -> None:
+        self._due = monotonic() + seconds
+        self._sweep = self._loop.call_later(seconds, self._look_for_late)
