@@ -315,7 +315,7 @@ class Cache:
         label: Label[Any] = Label(codec_for(codec), check_tags(tags))
         found, seen = await self._shelf.find_many(wanted, label.codec)
         values = {key: self._value_or(key, each, MISSING) for key, each in zip(wanted, found, strict=True)}
-        missing = {key: head for key, head in zip(wanted, seen, strict=True) if values[key] is MISSING}
+        missing = {key: head(raw) for key, raw in zip(wanted, seen, strict=True) if values[key] is MISSING}
         together = Together(compute_many, len(missing))
         lifetime = self._defaults.lifetime(ttl, early=0.0)
         plan: Plan[Any] = Plan(label=label, lifetime=lifetime, lease=self._defaults.lease, cache_if=_is_there)

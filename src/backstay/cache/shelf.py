@@ -40,16 +40,16 @@ class Shelf:
         """Milliseconds since 1970 by the wall clock: what envelopes are measured against."""
         return self._clock.timestamp() * 1000.0
 
-    async def find_many(self, keys: Sequence[str], codec: Codec[T]) -> tuple[list[Decoded[T] | None], list[bytes]]:
-        """The entries that may be served or renewed, and the first bytes of what was seen, in one look."""
+    async def find_many(
+        self, keys: Sequence[str], codec: Codec[T]
+    ) -> tuple[list[Decoded[T] | None], Sequence[bytes | None]]:
+        """The entries that may be served or renewed, and the bytes that were seen, in one look."""
         raws = await self.far.read([stored_name(key) for key in keys])
         if raws is AWAY:
-            return [None] * len(keys), [b""] * len(keys)
-        now = self.now_ms()
-        found = [
-            None if raw is None else self.judge(key, raw, codec, now) for key, raw in zip(keys, raws, strict=True)
-        ]
-        return found, [head(raw) for raw in raws]
+            return [None] * len(keys), [None] * len(keys)
+        now, judge = self.now_ms(), self.judge
+        found = [None if raw is None else judge(key, raw, codec, now) for key, raw in zip(keys, raws, strict=True)]
+        return found, raws
 
     async def fetch(self, key: str) -> bytes | None:
         """The bytes under one key; None if there are none, or the backend is away. `FarTier.look` is faster."""

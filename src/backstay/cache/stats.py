@@ -10,6 +10,8 @@ from .keys import namespace_of
 MAX_NAMESPACES = 1000
 """Most namespaces that are counted apart; the rest are counted together as ``*``."""
 
+_MOST_KEYS = 4096
+
 
 @dataclass(slots=True)
 class Counts:
@@ -64,13 +66,23 @@ class CacheStats:
 class Tally:
     """The counters themselves."""
 
-    __slots__ = ("_by_namespace",)
+    __slots__ = ("_by_key", "_by_namespace")
 
     def __init__(self) -> None:
         self._by_namespace: dict[str, Counts] = {}
+        # Taking a key apart costs ten times as much as looking it up, for every hit.
+        self._by_key: dict[str, Counts] = {}
 
     def of(self, key: str) -> Counts:
         """The counters that a key belongs to."""
+        counts = self._by_key.get(key)
+        if counts is None:
+            if len(self._by_key) >= _MOST_KEYS:
+                self._by_key.clear()
+            counts = self._by_key[key] = self._of_namespace(key)
+        return counts
+
+    def _of_namespace(self, key: str) -> Counts:
         namespace = namespace_of(key)
         counts = self._by_namespace.get(namespace)
         if counts is None:
