@@ -132,6 +132,7 @@ def test_calibrate_measures_the_profiles():
     rows = json.loads(run("calibrate", "--json", "--target", "0.05"))
     assert [row["profile"] for row in rows] == ["owasp", "owasp-46-mib", "rfc-9106", "fits the target"]
     assert all(row["seconds"] > 0 for row in rows)
+    assert "owasp-46-mib" in run("calibrate", "--target", "0.001")
     assert rows[-1]["time_cost"] >= 2
 
 

@@ -6,6 +6,7 @@ import time
 
 import anyio
 import pytest
+from redis.asyncio import Redis
 
 from backstay.errors import ConfigError, ThrottleUnavailable, TooManyAttempts
 from backstay.passwords.throttle import Limit, Limits, StandardThrottle
@@ -78,6 +79,18 @@ async def test_buckets_expire_by_themselves_and_hold_no_name(redis_server):
             assert b"ada" not in key
             assert b"192.0" not in key
             assert 0 < await store._client.ttl(key) <= 30 * 86_400
+
+
+@pytest.mark.parametrize("decode", [False, True])
+@pytest.mark.parametrize("protocol", [2, 3])
+async def test_any_asyncio_client_will_do(redis_server, decode, protocol):
+    client = Redis.from_url(redis_server.url, decode_responses=decode, protocol=protocol)
+    throttle = StandardThrottle(RedisThrottle(client))
+    for _ in range(3):
+        attempt = await throttle.attempt("ada", "192.0.2.1")
+    await throttle.succeeded(attempt)
+    assert [key async for key in client.scan_iter()] == []
+    await client.aclose()
 
 
 @pytest.mark.parametrize("url", ["nonsense://:hunter2@host", "redis://:hunter2@host:port"])

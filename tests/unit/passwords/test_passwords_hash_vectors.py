@@ -68,10 +68,16 @@ def test_a_login_replaces_the_hash_by_one_of_the_profile(scheme):
     anyio.run(check)
 
 
+# One of each kind of hash; that they all compare bytes is tested above.
+KINDS = ("pbkdf2_sha256", "django 5.2.19 argon2", "bcrypt_sha256", "werkzeug", "pwdlib", "sha512_crypt", "md5")
+NORMALISED = [next(name for name in BY_SCHEME if kind in name) for kind in KINDS]
+
+
 def test_what_was_hashed_without_normalising_verifies_as_typed_and_in_nfc_from_then_on():
     async def check():
         async with PasswordHasher() as hasher:
-            for scheme, rows in BY_SCHEME.items():
+            for scheme in NORMALISED:
+                rows = BY_SCHEME[scheme]
                 row = next(row for row in rows if not unicodedata.is_normalized("NFC", row["password"]))
                 normal = unicodedata.normalize("NFC", row["password"])
                 verdict = await hasher.verify(row["password"], row["stored"])
@@ -107,7 +113,7 @@ def test_a_legacy_hash_is_wrapped_without_its_password_and_unwrapped_by_a_login(
 
 def test_wrapping_in_bulk_is_bounded_by_the_queue_of_whoever_does_it():
     async def check():
-        rows = [row for name in WRAPPABLE for row in BY_SCHEME[name]][:40]
+        rows = [row for name in WRAPPABLE for row in BY_SCHEME[name]][::6]
         wrapped = {}
         async with PasswordHasher(max_queue=len(rows)) as hasher:
 
@@ -117,7 +123,7 @@ def test_wrapping_in_bulk_is_bounded_by_the_queue_of_whoever_does_it():
             async with anyio.create_task_group() as group:
                 for at, row in enumerate(rows):
                     group.start_soon(wrap, at, row)
-            for at in (0, 20, 39):
+            for at in (0, len(rows) // 2, len(rows) - 1):
                 assert await hasher.verify(rows[at]["password"], wrapped[at])
 
     anyio.run(check)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import anyio
 import pytest
 
 from backstay.clock import ManualClock
@@ -11,7 +12,6 @@ from backstay.passwords.throttle import DeviceTokens, Limit, Limits, MemoryThrot
 from backstay.secret import Secret
 
 DAY = 86_400.0
-pytestmark = pytest.mark.asyncio
 
 
 @pytest.fixture
@@ -36,6 +36,7 @@ async def passed(throttle, *attempts):
     return count
 
 
+@pytest.mark.asyncio
 async def test_asvs_6_3_1_ten_thousand_addresses_get_a_hundred_guesses_in_a_month(clock):
     """NIST SP 800-63B-4, 3.2.2: no more than 100 consecutive failures, with the waits of the default limits."""
     throttle = throttle_on(clock)
@@ -46,6 +47,7 @@ async def test_asvs_6_3_1_ten_thousand_addresses_get_a_hundred_guesses_in_a_mont
     assert verified <= 100
 
 
+@pytest.mark.asyncio
 async def test_asvs_6_1_1_the_owners_browser_is_never_refused_for_what_strangers_do(clock):
     throttle = throttle_on(clock)
     cookie = await throttle.succeeded(await throttle.attempt("ada", "192.0.2.1"))
@@ -59,6 +61,7 @@ async def test_asvs_6_1_1_the_owners_browser_is_never_refused_for_what_strangers
     assert 10 < stranger <= 100
 
 
+@pytest.mark.asyncio
 async def test_the_owners_success_from_a_known_browser_gives_strangers_no_new_guesses(clock):
     throttle = throttle_on(clock, limits=Limits(account=Limit(free=1000, cap=100)))
     cookie = await throttle.reset("ada")
@@ -67,6 +70,7 @@ async def test_the_owners_success_from_a_known_browser_gives_strangers_no_new_gu
     assert first + await passed(throttle, *(("ada", f"10.0.1.{n}") for n in range(150))) == 100
 
 
+@pytest.mark.asyncio
 async def test_an_owner_on_a_new_browser_gets_in_after_a_reset(clock):
     throttle = throttle_on(clock)
     await passed(throttle, *(("ada", f"10.0.0.{n}") for n in range(50)))
@@ -78,6 +82,7 @@ async def test_an_owner_on_a_new_browser_gets_in_after_a_reset(clock):
     assert await throttle.attempt("ada", "192.0.2.9")
 
 
+@pytest.mark.asyncio
 async def test_a_slip_and_a_success_leave_no_trace(clock):
     throttle = throttle_on(clock)
     for _ in range(50):
@@ -87,6 +92,7 @@ async def test_a_slip_and_a_success_leave_no_trace(clock):
     assert len(throttle._store) == 0
 
 
+@pytest.mark.asyncio
 async def test_an_attacker_with_an_account_of_their_own_wins_no_guess_by_logging_in(clock):
     throttle = throttle_on(clock)
     verified = 0
@@ -99,6 +105,7 @@ async def test_an_attacker_with_an_account_of_their_own_wins_no_guess_by_logging
     assert verified <= 31
 
 
+@pytest.mark.asyncio
 async def test_one_address_at_many_accounts_is_slowed_down_and_forgiven_with_time(clock):
     throttle = throttle_on(clock)
     sprayed = await passed(throttle, *((f"user{n}", "10.0.0.1") for n in range(10_000)))
@@ -107,6 +114,16 @@ async def test_one_address_at_many_accounts_is_slowed_down_and_forgiven_with_tim
     assert await passed(throttle, *((f"user{n}", "10.0.0.1") for n in range(100))) == 31
 
 
+def test_it_works_under_trio_as_well():
+    async def check():
+        throttle = throttle_on(ManualClock())
+        assert await passed(throttle, *[("ada", "192.0.2.1")] * 20) == 6
+        assert await throttle.reset("ada")
+
+    anyio.run(check, backend="trio")
+
+
+@pytest.mark.asyncio
 async def test_a_withdrawn_attempt_costs_nothing(clock):
     throttle = throttle_on(clock)
     for _ in range(100):
@@ -114,6 +131,7 @@ async def test_a_withdrawn_attempt_costs_nothing(clock):
     assert await passed(throttle, *[("ada", "192.0.2.1")] * 5) == 5
 
 
+@pytest.mark.asyncio
 async def test_a_stolen_device_token_has_a_limit_too(clock):
     throttle = throttle_on(clock)
     cookie = await throttle.reset("ada")
@@ -124,6 +142,7 @@ async def test_a_stolen_device_token_has_a_limit_too(clock):
     assert verified == 100
 
 
+@pytest.mark.asyncio
 async def test_the_error_tells_neither_account_nor_limit_and_the_events_no_names(clock):
     heard = []
     throttle = throttle_on(clock, emitter=heard.append)
@@ -141,6 +160,7 @@ class _Down(MemoryThrottle):
         raise ThrottleUnavailable("down")
 
 
+@pytest.mark.asyncio
 async def test_a_store_that_is_down_lets_nobody_through_and_says_so_loudly():
     heard = []
     throttle = StandardThrottle(_Down(), emitter=heard.append)
@@ -149,6 +169,7 @@ async def test_a_store_that_is_down_lets_nobody_through_and_says_so_loudly():
     assert heard == [ThrottleFailed(reason="down")]
 
 
+@pytest.mark.asyncio
 async def test_a_flood_of_made_up_accounts_does_not_wash_away_a_count(clock):
     store = MemoryThrottle(max_buckets=300, clock=clock)
     throttle = StandardThrottle(store, limits=Limits(ip=Limit(free=1_000_000), account=Limit(free=50, cap=20)))

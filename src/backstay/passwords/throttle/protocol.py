@@ -50,7 +50,9 @@ class LoginThrottle(Protocol):
         which are known.
 
         Args:
-            account: the name as the user typed it. Compared without regard to case or Unicode form.
+            account: the name as the user typed it. Compared without regard to case or Unicode form. Where several
+                names lead to one account (a handle, an address), give always the same of them; else each has counts
+                of its own.
             ip: the client's address, behind proxies the one that your own proxy vouches for. What is no
                 address is taken as a name.
             device: the token that `succeeded` gave to this browser, if it sent one. One that is not good is as

@@ -41,6 +41,9 @@ class StandardThrottle:
     What follows from the default limits, however many addresses an attacker has: at most 100 passwords of an
     account are compared within 30 days; and however many failures there are, the owner's known devices are not
     refused for them. A refused attempt is not counted and lengthens no wait.
+
+    Not promised: that one password tried at many accounts, each from another address, is slowed down; no count here
+    sees that.
     """
 
     def __init__(
