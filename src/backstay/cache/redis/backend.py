@@ -129,6 +129,7 @@ class RedisCache:
         await self._owner.aclose()
         if self._link is not None:
             self._link.close()
+            await asyncio.sleep(0)  # a transport closes in the next turn of the loop, which may be its last
 
     # Hearing and reading.
 

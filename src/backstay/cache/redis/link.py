@@ -142,13 +142,15 @@ class Link:
             async with asyncio.timeout(self._budget * _CONNECT_BUDGETS):
                 wire = await self._dial.connect(self._make_wire)
                 await self._greet(wire)
-        except (OSError, TimeoutError, ReplyError) as exc:
-            if wire is not None:
-                wire.end(exc)
+                if not wire.ended:  # in the very turn that brought the greeting's last reply
+                    self._wire = wire
+        except (OSError, TimeoutError, ReplyError):
             return False
-        if wire.ended:  # in the very turn that brought the greeting's last reply
+        finally:
+            if wire is not None and self._wire is None:  # refused, late, or cancelled while greeting
+                wire.end(ConnectionError("the greeting came to nothing"))
+        if self._wire is None:
             return False
-        self._wire = wire
         self._ears.up()
         return True
 
