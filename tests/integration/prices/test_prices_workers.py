@@ -74,7 +74,7 @@ async def test_saq(shared):
     jobs = [
         await queue.enqueue("recompute_price", symbol="AAPL", access_token=token) for token in (good, revoked, poor)
     ]
-    worker = Worker(**given, burst=True, concurrency=2)
+    worker = Worker(**given, burst=True, dequeue_timeout=1, concurrency=2)
     await worker.start()
     for job in jobs:
         await job.refresh()
