@@ -62,6 +62,7 @@ async def test_taskiq(shared):
         await broker.shutdown()
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # saq calls redis-py by names that are going away
 async def test_saq(shared):
     from saq import Worker
 

@@ -52,6 +52,7 @@ def _route(row: Endpoint) -> HTTPRouteHandler:
         row.path.replace("}", ":str}"),
         http_method=row.method,  # type: ignore[arg-type]
         name=row.name,
+        operation_id=row.name,
         summary=row.summary,
         status_code=200,
         operation_class=_described(row),
