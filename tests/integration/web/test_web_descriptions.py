@@ -1,4 +1,4 @@
-"""What the API descriptions of FastAPI and Litestar say of schemes, scopes and endpoints; and that they are kept."""
+"""What the API descriptions of FastAPI and Litestar say of schemes, scopes and endpoints; and that it holds."""
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ def test_schemes_scopes_and_endpoints_are_described(framework):
     assert paths["/orders"]["get"]["security"] == [{"backstay": ["orders:read"]}]
     assert paths["/auth/sessions"]["get"]["security"] == [{"backstay": []}]
     assert "security" not in paths["/auth/login"]["post"]
+    (parameter,) = paths["/auth/sessions/{session_id}"]["delete"]["parameters"]
+    assert (parameter["name"], parameter["in"], parameter["required"]) == ("session_id", "path", True)
     login = paths["/auth/login"]["post"]
     body = login["requestBody"]["content"]["application/x-www-form-urlencoded"]["schema"]
     assert body["required"] == ["username", "password"]

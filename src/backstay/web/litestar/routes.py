@@ -67,8 +67,7 @@ def _described(row: Endpoint) -> type[Operation]:
 
         def to_schema(self) -> dict[str, Any]:
             """What Litestar found out, with what the row says of its body and its answers."""
-            body = self.of.request_body()
             answers = {str(status): response for status, response in self.of.responses().items()}
-            return super().to_schema() | ({"requestBody": body} if body else {}) | {"responses": answers}
+            return super().to_schema() | self.of.extra() | {"responses": answers}
 
     return Described
