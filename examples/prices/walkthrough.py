@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import secrets
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -44,6 +45,7 @@ class Walk:
         await self._many_callers()
         await self._refusals()
         await self._invalidation()
+        await self._accounts()
         with step("what the cache did") as say:
             counts = await self._counts()
             asked = _asked(counts)
@@ -110,6 +112,24 @@ class Walk:
         after = await self._counts()
         assert after["computed"] - before["computed"] == 1, (before, after)
         assert after["hits"] - before["hits"] == 1, (before, after)
+
+    async def _accounts(self) -> None:
+        name, password = f"ada-{secrets.token_hex(4)}", "Wind-hard-over-the-Marsh-9"
+        with step("sign up, sign in, and a route for users") as say:
+            nobody = await self._client.get("/protected")
+            new = {"username": name, "email": f"{name}@example.org", "password": password}
+            made = await self._client.post("/signup", json=new)
+            login = {"username": name, "password": password, "transport": "token"}
+            tokens = (await self._client.post("/auth/login", data=login)).json()
+            bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
+            found = await self._client.get("/protected", headers=bearer)
+            assert (nobody.status_code, made.status_code, found.json()) == (401, 201, {"user": name})
+            say(f"nobody {nobody.status_code}, {name} {found.status_code}")
+        with step("sign out: the access token ends at once") as say:
+            await self._client.post("/auth/logout", data={"refresh_token": tokens["refresh_token"]})
+            late = await self._client.get("/protected", headers=bearer)
+            assert late.status_code == 401
+            say(f"{late.status_code} {late.headers['www-authenticate'].partition(', ')[2]}")
 
     async def _get(self, path: str) -> dict:
         response = await self._client.get(path)

@@ -197,7 +197,6 @@ async def get_cache() -> Cache:
 
 def _mounted(table: Iterable[Endpoint], router: APIRouter, scheme: _Documented | None) -> APIRouter:
     for row in table:
-        body = row.request_body()
         router.add_api_route(
             row.path,
             _endpoint(row),
@@ -208,7 +207,7 @@ def _mounted(table: Iterable[Endpoint], router: APIRouter, scheme: _Documented |
             response_model=None,
             responses=row.responses(),
             dependencies=[Depends(scheme)] if row.secured and scheme else [],
-            openapi_extra={"requestBody": body} if body else None,
+            openapi_extra=row.extra() or None,
         )
     return router
 

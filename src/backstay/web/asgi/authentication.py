@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import anyio
 
@@ -150,7 +150,7 @@ def _finder(
     if given is None:
         return current_authenticator.get
     if isinstance(given, Authenticator):
-        fixed = cast("Authenticator[Any]", given)
+        fixed: Any = given
         return lambda: fixed
     return given
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -94,6 +95,16 @@ class Endpoint:
         kinds = ("application/json", "application/x-www-form-urlencoded")
         content = {kind: {"schema": schema} for kind in kinds}
         return {"required": self.required > 0, "content": content}
+
+    def parameters(self) -> list[dict[str, Any]]:
+        """OpenAPI's description of the parameters in the path."""
+        names = re.findall(r"{(\w+)}", self.path)
+        return [{"name": name, "in": "path", "required": True, "schema": _TEXT} for name in names]
+
+    def extra(self) -> dict[str, Any]:
+        """What a framework cannot find out from a handler that takes a plain request."""
+        body, parameters = self.request_body(), self.parameters()
+        return ({"requestBody": body} if body else {}) | ({"parameters": parameters} if parameters else {})
 
     def responses(self) -> dict[int | str, dict[str, Any]]:
         """OpenAPI's description of the answers."""

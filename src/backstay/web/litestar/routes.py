@@ -52,6 +52,7 @@ def _route(row: Endpoint) -> HTTPRouteHandler:
         row.path.replace("}", ":str}"),
         http_method=row.method,  # type: ignore[arg-type]
         name=row.name,
+        operation_id=row.name,
         summary=row.summary,
         status_code=200,
         operation_class=_described(row),
@@ -66,8 +67,7 @@ def _described(row: Endpoint) -> type[Operation]:
 
         def to_schema(self) -> dict[str, Any]:
             """What Litestar found out, with what the row says of its body and its answers."""
-            body = self.of.request_body()
             answers = {str(status): response for status, response in self.of.responses().items()}
-            return super().to_schema() | ({"requestBody": body} if body else {}) | {"responses": answers}
+            return super().to_schema() | self.of.extra() | {"responses": answers}
 
     return Described

@@ -1,0 +1,66 @@
+"""What the API descriptions of FastAPI and Litestar say of schemes, scopes and endpoints; and that it holds."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .applications import FRAMEWORKS, People
+from .serving import served
+
+ROOT = Path(__file__).parents[3]
+ENDPOINTS = {
+    ("post", "/auth/login"), ("post", "/auth/refresh"), ("post", "/auth/logout"), ("get", "/auth/sessions"),
+    ("delete", "/auth/sessions"), ("delete", "/auth/sessions/{session_id}"), ("post", "/auth/revoke"),
+    ("post", "/auth/introspect"), ("get", "/auth/jwks.json"), ("get", "/healthz"), ("get", "/readyz"),
+}  # fmt: skip
+
+
+def description(framework: str) -> dict:
+    app = FRAMEWORKS[framework](People(), None)
+    return app.openapi() if framework == "fastapi" else app.openapi_schema.to_schema()
+
+
+@pytest.mark.parametrize("framework", ["fastapi", "litestar"])
+def test_schemes_scopes_and_endpoints_are_described(framework):
+    said = description(framework)
+    flow = said["components"]["securitySchemes"]["backstay"]["flows"]["password"]
+    assert flow["tokenUrl"] == "/auth/login"
+    assert flow["scopes"] == {"orders:read": "Read orders"}
+    paths = said["paths"]
+    assert {(method, path) for path, item in paths.items() for method in item} >= ENDPOINTS
+    assert paths["/orders"]["get"]["security"] == [{"backstay": ["orders:read"]}]
+    assert paths["/auth/sessions"]["get"]["security"] == [{"backstay": []}]
+    assert "security" not in paths["/auth/login"]["post"]
+    (parameter,) = paths["/auth/sessions/{session_id}"]["delete"]["parameters"]
+    assert (parameter["name"], parameter["in"], parameter["required"]) == ("session_id", "path", True)
+    login = paths["/auth/login"]["post"]
+    body = login["requestBody"]["content"]["application/x-www-form-urlencoded"]["schema"]
+    assert body["required"] == ["username", "password"]
+    assert set(login["responses"]) >= {"200", "400", "401", "429", "503"}
+    assert "application/problem+json" in login["responses"]["401"]["content"]
+
+
+@pytest.mark.nightly
+@pytest.mark.asyncio
+async def test_nothing_that_the_demo_describes_makes_it_fail(monkeypatch):
+    """schemathesis sends what the description allows and what it does not: no answer is a 5xx."""
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    monkeypatch.delenv("BACKSTAY_DATABASE_URL", raising=False)
+    from prices import service
+
+    async with served(service.create_app()) as host:
+        import asyncio
+
+        program = str(Path(sys.executable).with_name("st"))
+        ran = await asyncio.to_thread(
+            subprocess.run,
+            [program, "run", f"http://{host}/openapi.json", "-c", "not_a_server_error", "-n",
+             os.environ.get("EXAMPLES", "50"), "--no-color"],
+            capture_output=True, text=True, check=False, timeout=900,
+        )  # fmt: skip
+    assert ran.returncode == 0, ran.stdout[-4000:] + ran.stderr[-2000:]
