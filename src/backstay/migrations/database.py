@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:  # a start that finds nothing to do loads none of what reads SQL
     from .model import Blocker, HistoryEvent
@@ -13,6 +13,9 @@ if TYPE_CHECKING:  # a start that finds nothing to do loads none of what reads S
     from .snapshot import Snapshot
     from .splitting import Statement
 
+ASK_AGAIN: Final = 0.5
+"""Seconds after which a runner that waits for the lock asks whether there is still something to do."""
+Done = Callable[[], Awaitable[bool]]
 PythonStep = Callable[["MigrationConnection"], Awaitable[object]]
 
 
@@ -30,6 +33,10 @@ class Work:
 
 class Busy(Exception):
     """Taken back for a reason that passes: a lock timeout, a deadlock, a serialization failure."""
+
+
+class DoneByAnother(Exception):
+    """While this runner waited for the lock, another has done all that it came for."""
 
 
 class Rejected(Exception):
@@ -113,6 +120,10 @@ class Database(Protocol):
         """Every object of the schema, see `backstay.migrations.snapshot`. Reads only."""
         ...
 
-    def exclusively(self) -> AbstractAsyncContextManager[Session]:
-        """Wait for the lock and hold it, until the block ends or this process dies."""
+    def exclusively(self, *, done: Done | None = None) -> AbstractAsyncContextManager[Session]:
+        """Wait for the lock and hold it, until the block ends or this process dies.
+
+        `done` is asked now and then while waiting. Raises DoneByAnother as soon as it says so: of many runners that
+        start together, those that come too late need not queue for the lock to learn that.
+        """
         ...

@@ -16,7 +16,7 @@ try:
 except ModuleNotFoundError as exc:
     raise MissingExtraError("postgres", "PostgresRunner") from exc
 
-from .database import Database, Session
+from .database import Database, Done, Session
 from .directives import Phase
 from .history import event_from
 from .model import HistoryEvent
@@ -88,14 +88,14 @@ class PostgresDatabase:
             return await read_snapshot(connection)
 
     @asynccontextmanager
-    async def exclusively(self) -> AsyncGenerator[Session]:
+    async def exclusively(self, *, done: Done | None = None) -> AsyncGenerator[Session]:
         """Hold the lock on one connection and work on another."""
         from .postgres_session import PostgresSession
 
         name = f"backstay migrations {self._names.key:x}"
         async with (
             self._connection(f"{name} lock") as lock,
-            hold_lock(lock, self._names, worker=name, clock=self._clock, wait=self._wait) as held,
+            hold_lock(lock, self._names, worker=name, clock=self._clock, wait=self._wait, done=done) as held,
             self._connection(name) as connection,
         ):
             run_sync = self._run_sync.get(connection)
@@ -106,6 +106,8 @@ class PostgresDatabase:
         try:
             async with self._opened(application) as connection:
                 yield connection
+        except MigrationUnavailable:
+            raise  # an OSError as well, and said already
         except (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError) as exc:
             raise MigrationUnavailable(f"the database could not be reached, or went away: {exc}") from exc
         except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as exc:

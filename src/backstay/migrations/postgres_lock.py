@@ -19,6 +19,7 @@ import asyncpg
 from backstay.clock import Clock
 from backstay.errors import MigrationUnavailable
 
+from .database import ASK_AGAIN, Done, DoneByAnother
 from .model import Blocker
 from .quoting import quoted
 from .sql import text
@@ -77,17 +78,29 @@ class HeldLock:
 
 @asynccontextmanager
 async def hold_lock(
-    connection: asyncpg.Connection[asyncpg.Record], names: Names, *, worker: str, clock: Clock, wait: float
+    connection: asyncpg.Connection[asyncpg.Record],
+    names: Names,
+    *,
+    worker: str,
+    clock: Clock,
+    wait: float,
+    done: Done | None,
 ) -> AsyncGenerator[HeldLock]:
     """Wait for the lock, then for whatever a dead runner's backend is still doing. Held until the block ends.
 
     Raises:
         MigrationUnavailable: neither came to an end within `wait` seconds.
+        DoneByAnother: `done` says so.
     """
-    began = clock.monotonic()
+    began = asked = clock.monotonic()
     while (row := await _try(connection, names)) is None:
-        if clock.monotonic() - began > wait:
+        now = clock.monotonic()
+        if now - began > wait:
             raise MigrationUnavailable(f"another runner has held the lock for {wait:g} s; look at pg_locks")
+        if done is not None and now - asked > ASK_AGAIN:
+            asked = now
+            if await done():
+                raise DoneByAnother
         await clock.sleep(random.uniform(_POLL / 2, _POLL))  # noqa: S311 - jitter
     while orphans := [Blocker(**found) for found in await connection.fetch(text("postgres_orphans"), worker)]:
         if clock.monotonic() - began > wait:

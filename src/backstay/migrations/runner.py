@@ -15,7 +15,7 @@ from backstay.clock import Clock, SystemClock
 from backstay.errors import DangerousMigration, MigrationPlanError
 from backstay.events import Emitter, Listener
 
-from .database import Busy, Database, Rejected, Session
+from .database import Busy, Database, DoneByAnother, Rejected, Session
 from .directives import Phase
 from .files import Migration
 from .model import Direction, EventKind, Finding, HistoryEvent, Outcome, Plan, Report, Status, Step, fold
@@ -249,14 +249,25 @@ class StepRunner:
         if not plan.steps:
             return Report()
         self._refuse_dangers(plan)
-        async with self._database.exclusively() as session:
-            # Another runner may have worked while this one waited: only what is seen under the lock counts.
-            plan = planned(await session.history())
-            refuse(plan)
-            from .events import RunStarted
+        try:
+            async with self._database.exclusively(done=self._nothing_left if leaves_nothing else None) as session:
+                return await self._carry_out_alone(planned, session, leaves_nothing)
+        except DoneByAnother:
+            return Report()
 
-            self._emit(RunStarted(steps=len(plan.steps), waited=session.waited))
-            return await self._loop(session).carry_out(plan, sources=leaves_nothing)
+    async def _carry_out_alone(self, planned: _Planner, session: Session, leaves_nothing: str) -> Report:
+        from .events import RunStarted
+
+        # Another runner may have worked while this one waited: only what is seen under the lock counts.
+        plan = planned(await session.history())
+        refuse(plan)
+        self._emit(RunStarted(steps=len(plan.steps), waited=session.waited))
+        return await self._loop(session).carry_out(plan, sources=leaves_nothing)
+
+    async def _nothing_left(self) -> bool:
+        """Whether the newest entry was written by a run that left nothing of these files pending."""
+        history = await self._database.history(unless=self._digest)
+        return bool(history) and history[-1].sources == self._digest
 
     def _refuse_dangers(self, plan: Plan) -> None:
         pending = [step.migration for step in plan.steps if step.direction is Direction.UP]

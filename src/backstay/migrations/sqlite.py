@@ -22,7 +22,7 @@ from backstay.clock import Clock, SystemClock
 from backstay.errors import ConfigError, MigrationUnavailable
 from backstay.events import Listener
 
-from .database import Busy, Database, PythonStep, Rejected, Session, Work
+from .database import ASK_AGAIN, Busy, Database, Done, DoneByAnother, PythonStep, Rejected, Session, Work
 from .directives import Phase
 from .history import event_from, row_from
 from .model import Blocker, HistoryEvent
@@ -92,13 +92,18 @@ class SqliteDatabase:
             return await _in_thread(read_snapshot, connection)
 
     @asynccontextmanager
-    async def exclusively(self) -> AsyncGenerator[Session]:
+    async def exclusively(self, *, done: Done | None = None) -> AsyncGenerator[Session]:
         """Hold the lock file and work on the database."""
-        began = self._clock.monotonic()
+        began = asked = self._clock.monotonic()
         with closing(await _in_thread(_open, f"{self._path}-migrations-lock")) as lock:
             while not await _in_thread(_try, lock):
-                if self._clock.monotonic() - began > self._wait:
+                now = self._clock.monotonic()
+                if now - began > self._wait:
                     raise MigrationUnavailable(f"another runner has held the lock for {self._wait:g} s")
+                if done is not None and now - asked > ASK_AGAIN:
+                    asked = now
+                    if await done():
+                        raise DoneByAnother
                 await self._clock.sleep(_POLL)
             with closing(await _in_thread(_open, self._path)) as connection:
                 yield SqliteSession(connection, table=self._table, waited=self._clock.monotonic() - began)

@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from backstay.errors import DangerousMigration, MigrationLockLost, StepFailed
+from backstay.errors import DangerousMigration, MigrationLockLost, MigrationUnavailable, StepFailed
 from backstay.migrations import DirectorySource, EventKind, PostgresRunner, Status
 from backstay.migrations.events import StepBlocked
 
@@ -120,6 +120,28 @@ async def test_a_runner_that_lost_its_lock_takes_its_step_back(url, files):
     assert await connection.fetchval("SELECT to_regclass('u')") is None
     assert [event.migration for event in await runner(url, files).history()] == ["0001_t"]
     await connection.close()
+
+
+async def test_who_waits_for_the_lock_leaves_as_soon_as_another_has_done_it_all(url, files):
+    """And not only when its turn comes: the lock is still held when it returns."""
+    working, waiting = runner(url, files), runner(url, files)
+    async with working._database.exclusively() as session:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+            waiter = group.create_task(waiting.run())
+            connection = await asyncpg.connect(url)
+            polling = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'backstay%lock'"
+            while await connection.fetchval(f"{polling} AND datname = current_database()") < 2:
+                await asyncio.sleep(0.01)
+            await connection.close()
+            report = await working._carry_out_alone(working._up(None), session, working._digest)
+        assert dict(report) == {"0001_t": Status.APPLIED}
+        assert not waiter.result()
+
+
+async def test_a_lock_that_is_not_had_in_time_is_said_so_and_nothing_else(url, files):
+    async with runner(url, files)._database.exclusively():
+        with pytest.raises(MigrationUnavailable, match=r"^another runner has held the lock for 0\.2 s"):
+            await runner(url, files, deadline=0.2).run()
 
 
 async def test_a_cancelled_run_leaves_no_lock_and_no_half_step(url, files):
