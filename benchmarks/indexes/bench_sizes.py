@@ -15,14 +15,39 @@ from bench_app import Bench
 from backstay.indexes.sizes import TableFacts, brin_bytes, btree_bytes, gin_bytes, read_tables
 from backstay.indexes.statements import statement
 
-BTREES = """
-users(email) users(username) users(created_at) users(lower(email)) users(status) sessions(token_hash)
-sessions(user_id) sessions(expires_at) assets(symbol) assets(kind,rank) prices(asset_id) prices(asset_id,day)
-prices(day) orders(user_id) orders(status) orders(user_id,created_at) orders(asset_id,created_at) orders(total)
-orders(created_at) orders(asset_id) orders(status,created_at) events(order_id) events(order_id,at)
-events(user_id,type) events(type) events(type,user_id) events(user_id) events(at) notifications(user_id)
-notifications(user_id,is_read) notifications(user_id,created_at)
-""".split()
+BTREES = [
+    "users(email)",
+    "users(username)",
+    "users(created_at)",
+    "users(lower(email))",
+    "users(status)",
+    "sessions(token_hash)",
+    "sessions(user_id)",
+    "sessions(expires_at)",
+    "assets(symbol)",
+    "assets(kind,rank)",
+    "prices(asset_id)",
+    "prices(asset_id,day)",
+    "prices(day)",
+    "orders(user_id)",
+    "orders(status)",
+    "orders(user_id,created_at)",
+    "orders(asset_id,created_at)",
+    "orders(total)",
+    "orders(created_at)",
+    "orders(asset_id)",
+    "orders(status,created_at)",
+    "events(order_id)",
+    "events(order_id,at)",
+    "events(user_id,type)",
+    "events(type)",
+    "events(type,user_id)",
+    "events(user_id)",
+    "events(at)",
+    "notifications(user_id)",
+    "notifications(user_id,is_read)",
+    "notifications(user_id,created_at)",
+]
 
 
 def modelled(tables: dict[str, TableFacts], definition: str) -> float:
