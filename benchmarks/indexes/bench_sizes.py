@@ -15,7 +15,7 @@ from bench_app import Bench
 from backstay.indexes.sizes import TableFacts, brin_bytes, btree_bytes, gin_bytes, read_tables
 from backstay.indexes.statements import statement
 
-BTREES = [
+BTREES = (
     "users(email)",
     "users(username)",
     "users(created_at)",
@@ -47,7 +47,7 @@ BTREES = [
     "notifications(user_id)",
     "notifications(user_id,is_read)",
     "notifications(user_id,created_at)",
-]
+)
 
 
 def modelled(tables: dict[str, TableFacts], definition: str) -> float:
