@@ -57,9 +57,13 @@ def modelled(tables: dict[str, TableFacts], definition: str) -> float:
 
 
 async def built(connection: asyncpg.Connection, definition: str) -> int:
-    await connection.execute(f"create index measured on {definition}")
-    size: int = await connection.fetchval("select pg_relation_size('measured')")
-    await connection.execute("drop index measured")
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        await connection.execute(f"create index measured on {definition}")
+        size: int = await connection.fetchval("select pg_relation_size('measured')")
+    finally:
+        await transaction.rollback()
     return size
 
 
