@@ -20,6 +20,7 @@ from timing import side_by_side
 from tpch_queries import INSERT, QUERIES, SCHEMA, TABLES
 
 from backstay.indexes import AdviceLimits, PostgresIndexAdvisor, PostgresIndexPlanner, Query, Workload
+from backstay.indexes.advice import renewed
 from backstay.indexes.postgres import connect_dsn
 
 NAME = "backstay_bench_tpch"
@@ -75,6 +76,7 @@ async def main(server: str, generator: str, scale: float, *, keep: bool) -> dict
     await copied(server)
     planner, advisor = PostgresIndexPlanner.from_dsn(copy), PostgresIndexAdvisor(connect_dsn(copy))
     before = await advisor.baseline(WORKLOAD, run=True, timeout=30)
+    before = renewed(before, await advisor.baseline(WORKLOAD, run=True, timeout=30))  # of two moments the better
     rounds, refused, kept = [], (), ()
     for _ in range(ROUNDS):
         sizes = {index.name: index.size_bytes for index in await planner.indexes()}
@@ -92,9 +94,11 @@ async def main(server: str, generator: str, scale: float, *, keep: bool) -> dict
                 "seconds": round(advised - began, 2),
                 "build_and_proof_seconds": round(time.perf_counter() - advised, 2),
                 "modelled_mb": round(plan.size_bytes / 2**20, 1),
-                "rolled_back": list(applied.rolled_back),
             }
         )
+        async for look in advisor.watch(applied.kept, before, looks=1, timeout=30):
+            applied = applied.after(look)
+        rounds[-1]["rolled_back"] = list(applied.rolled_back)
         kept = (*kept, *applied.kept.indexes)
         refused = (*refused, *applied.refused)
         if not applied.refused:

@@ -181,6 +181,13 @@ class AppliedPlan:
         """Their definitions, for the limits of the next advice."""
         return tuple(index for index in self.plan.indexes if index.effective_name in self.rolled_back)
 
+    def after(self, look: WatchReport) -> AppliedPlan:
+        """The same once a watch has looked again: what it took back is taken back."""
+        proof = replace(
+            look, rolled_back=(*self.rolled_back, *look.rolled_back), undo=(*self.proof.undo, *look.undo)
+        )
+        return replace(self, proof=proof)
+
     @property
     def kept(self) -> IndexPlan:
         """The plan without them."""

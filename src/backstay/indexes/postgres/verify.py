@@ -21,7 +21,7 @@ from .connect import Connect, Connection
 from .planner import PostgresIndexPlanner
 from .whatif import WhatIf
 
-_RUNS = 3
+_RUNS = 5
 _DOUBTS = 3
 _READS = ("select", "with", "values", "table")
 

@@ -1,0 +1,85 @@
+"""Sizes modelled over sizes built, index by index, on the database that ``bench_app.py --keep`` leaves.
+
+python benchmarks/indexes/bench_sizes.py postgresql://postgres@127.0.0.1:5432/postgres
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+
+import asyncpg
+from bench_app import Bench
+
+from backstay.indexes.sizes import TableFacts, brin_bytes, btree_bytes, gin_bytes, read_tables
+from backstay.indexes.statements import statement
+
+BTREES = (
+    "users(email)",
+    "users(username)",
+    "users(created_at)",
+    "users(lower(email))",
+    "users(status)",
+    "sessions(token_hash)",
+    "sessions(user_id)",
+    "sessions(expires_at)",
+    "assets(symbol)",
+    "assets(kind,rank)",
+    "prices(asset_id)",
+    "prices(asset_id,day)",
+    "prices(day)",
+    "orders(user_id)",
+    "orders(status)",
+    "orders(user_id,created_at)",
+    "orders(asset_id,created_at)",
+    "orders(total)",
+    "orders(created_at)",
+    "orders(asset_id)",
+    "orders(status,created_at)",
+    "events(order_id)",
+    "events(order_id,at)",
+    "events(user_id,type)",
+    "events(type)",
+    "events(type,user_id)",
+    "events(user_id)",
+    "events(at)",
+    "notifications(user_id)",
+    "notifications(user_id,is_read)",
+    "notifications(user_id,created_at)",
+)
+
+
+def modelled(tables: dict[str, TableFacts], definition: str) -> float:
+    table, _, rest = definition.partition("(")
+    keys = [rest[:-1]] if "(" in rest else rest[:-1].split(",")
+    return btree_bytes(tables[table].rows, [tables[table].column(key) for key in keys])
+
+
+async def built(connection: asyncpg.Connection, definition: str) -> int:
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        await connection.execute(f"create index measured on {definition}")
+        size: int = await connection.fetchval("select pg_relation_size('measured')")
+    finally:
+        await transaction.rollback()
+    return size
+
+
+async def main(server: str) -> dict[str, float]:
+    connection = await asyncpg.connect(Bench(server).base)
+    rows = await connection.fetch(statement("tables"))
+    tables = {facts.name: facts for facts in read_tables(rows).values()}
+    found = {name: modelled(tables, name) / await built(connection, name) for name in BTREES}
+    events, payload = tables["events"], tables["events"].column("payload")
+    gin = await built(connection, "events using gin (payload jsonb_path_ops)")
+    found["gin events(payload)"] = gin_bytes(events.rows, events.pages, payload) / gin
+    brin = await built(connection, "events using brin (at)")
+    found["brin events(at)"] = brin_bytes(events.pages, [events.column("at")]) / brin
+    await connection.close()
+    return {name: round(ratio, 2) for name, ratio in found.items()}
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(main(sys.argv[1])), indent=2))
