@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backstay.passwords import Estimator, Rules, known_tokens
+from backstay.passwords import Estimator, Rules
 from backstay.passwords.rules import CLASSIC_FLOOR, FLOOR
-from backstay.passwords.strength import fold
+from backstay.passwords.strength import fold, known_tokens
 
 PASSWORDS = st.one_of(
     st.text(max_size=40),
