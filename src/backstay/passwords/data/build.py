@@ -104,7 +104,7 @@ def pack_lists(archive: Path) -> dict[str, list[str]]:
 def _read(package: tarfile.TarFile, name: str) -> bytes:
     member = package.extractfile(name)
     if member is None:
-        raise ConfigError(f"{name} in {package.name} is not a file")
+        raise ConfigError(f"{name} is not a file of its package")
     return member.read()
 
 

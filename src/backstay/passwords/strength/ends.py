@@ -20,10 +20,10 @@ _JOINING = {"1": 0.6, "2": 0.6, "4": 0.7}
 _DIGITS = re.compile(r"[0-9]+")
 _SAME_SYMBOL = re.compile(r"([^\w]|_)\1*")
 _USUAL: Mapping[str, float] = {
-    "!@": 0.8, "!@#": 0.9, "!@#$": 1.0, "@!": 1.2, "#!": 1.3, "?!": 1.0, "!?": 0.8, "<3": 0.9, ":)": 0.9, ":d": 1.2,
-    "xx_": 1.2, "_xx": 0.5, "www.": 0.9, "http://": 0.9, "https://": 1.0, "@gmail": 1.0, "@home": 1.2, "@work": 1.3,
-    ".com": 0.7, ".net": 1.0, ".org": 1.0, ".de": 1.3, ".txt": 1.3, ".doc": 1.3, ".pdf": 1.4, ".exe": 1.3, ".zip": 1.4,
-    ".html": 1.4,
+    "!@": 0.8, "!@#": 0.9, "!@#$": 1.0, "@!": 1.2, "#!": 1.3, "?!": 1.0, "!?": 0.8, "<3": 0.9, ":)": 0.9,
+    ":d": 1.2, "xx_": 1.2, "_xx": 0.5, "www.": 0.9, "http://": 0.9, "https://": 1.0, "@gmail": 1.0,
+    "@home": 1.2, "@work": 1.3, ".com": 0.7, ".net": 1.0, ".org": 1.0, ".de": 1.3, ".txt": 1.3, ".doc": 1.3,
+    ".pdf": 1.4, ".exe": 1.3, ".zip": 1.4, ".html": 1.4,
 }  # fmt: skip
 # The longest first: the first alternative that fits is taken.
 _USUAL_PATTERN = re.compile("|".join(map(re.escape, sorted(_USUAL, key=len, reverse=True))))
@@ -37,7 +37,7 @@ def symbols(text: Text, _known: Knowledge) -> Iterator[Piece]:
         start, end = match.span()
         symbol = match.group(1)
         price = _SYMBOL_PRICE.get(symbol, _RARE_SYMBOL)
-        if 0 < start and end < text.size and text.folded[start - 1].isalpha() and text.folded[end].isalpha():
+        if start > 0 and end < text.size and text.folded[start - 1].isalpha() and text.folded[end].isalpha():
             price = min(price, _SEPARATOR_PRICE.get(symbol, _RARE_SYMBOL))
         for at in range(start, end):
             yield at, at + 1, price, "symbol"
@@ -60,7 +60,7 @@ def digits(text: Text, known: Knowledge) -> Iterator[Piece]:
 
 
 def _tails(folded: str, start: int, end: int, tails: Mapping[str, float]) -> Iterator[Piece]:
-    inside = 0 < start and end < len(folded) and folded[start - 1].isalpha() and folded[end].isalpha()
+    inside = start > 0 and end < len(folded) and folded[start - 1].isalpha() and folded[end].isalpha()
     # A single digit between letters is no tail; few of them join words.
     if inside and end - start == 1:
         if folded[start] in _JOINING:

@@ -91,7 +91,7 @@ def _bits(mask: int) -> tuple[int, ...]:
 
 
 def variants(words: Mapping[str, float]) -> dict[str, float]:
-    """The commonest words with one letter dropped or doubled, one pair swapped, without vowels, or with masked ones."""
+    """The commonest words with a letter dropped or doubled, a pair swapped, vowels left out or masked."""
     common = sorted((price, word) for word, price in words.items() if len(word) >= 6 and word.isalpha())
     found: dict[str, float] = {}
     for price, word in common[:_VARIANTS_OF]:
