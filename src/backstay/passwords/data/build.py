@@ -2,8 +2,7 @@
 
 DOWNLOADS is a directory with the archives named in `SOURCES` (``pip download --no-deps`` and ``npm pack``
 fetch them). Each is checked against its SHA-256, so the same release is built byte for byte by anybody.
-Licences
-are in the README beside this file.
+Licences are in the README beside this file and in NOTICE.
 """
 
 from __future__ import annotations
