@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import lzma
 import re
 from importlib import resources
 from pathlib import Path
@@ -26,9 +27,10 @@ def test_a_list_reads_back_as_it_was_written(bands):
     assert read == {word: band for word, band in bands.items() if bands}
 
 
-def test_a_damaged_list_is_named_as_such():
+@pytest.mark.parametrize("data", [b"not a list", lzma.compress(b"#3\n\nword"), lzma.compress(b"#three\n0word")])
+def test_a_damaged_list_is_named_as_such(data):
     with pytest.raises(BreachDataError, match="damaged"):
-        list(decode(b"not a list"))
+        list(decode(data))
 
 
 def test_the_shipped_lists_keep_their_budget():
