@@ -1,4 +1,4 @@
-"""The labelled set of the benchmark at one seed: a change of the estimator that loses a kind of password shows here."""
+"""The labelled set of the benchmark at one seed: a change that loses a kind of password shows here."""
 
 from __future__ import annotations
 
