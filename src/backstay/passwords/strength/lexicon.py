@@ -113,7 +113,7 @@ def english() -> dict[str, float]:
 
 
 def load(languages: Iterable[str] = LANGUAGES, *, extra: Iterable[Path] = ()) -> Lexicon:
-    """Read the shipped English list, the packs of `languages`, and list files of your own. Takes about 0.5 s.
+    """Read the shipped English list, the packs of `languages`, and list files of your own. Takes about a second.
 
     Raises:
         FileNotFoundError: no pack for a language, or no such file.
@@ -144,7 +144,7 @@ _shared: list[Lexicon] = []
 
 
 def shared() -> Lexicon:
-    """The process-wide lexicon of all shipped lists, read on first use. Blocks for about 0.5 s then."""
+    """The process-wide lexicon of all shipped lists, read on first use. Blocks for about a second then."""
     if not _shared:
         with _lock:
             if not _shared:
