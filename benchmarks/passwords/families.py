@@ -1,5 +1,7 @@
 """Families of weak passwords, that is, the ways in which people make passwords up. All may be tuned on."""
 
+# ruff: noqa: SIM905 - lists of words read best as words
+
 from __future__ import annotations
 
 import random

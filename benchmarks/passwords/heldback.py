@@ -3,6 +3,8 @@
 Whoever changes an estimator because of a row made here moves its family to `odd` and writes another one.
 """
 
+# ruff: noqa: E501, SIM905 - lists of words read best as words
+
 from __future__ import annotations
 
 import random

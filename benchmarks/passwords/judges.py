@@ -78,9 +78,12 @@ def django() -> dict[str, Judge]:
     def accepts(row: Row) -> bool:
         names = [*row.about.get("names", ()), "", ""]
         user = SimpleNamespace(
-            username=row.about.get("username", ""), email=row.about.get("email", ""), first_name=names[0], last_name=names[1],
+            username=row.about.get("username", ""),
+            email=row.about.get("email", ""),
+            first_name=names[0],
+            last_name=names[1],
             _meta=SimpleNamespace(get_field=lambda name: SimpleNamespace(verbose_name=name)),
-        )  # fmt: skip
+        )
         try:
             for validator in validators:
                 validator.validate(row.password, user)

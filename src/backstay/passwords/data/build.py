@@ -2,8 +2,7 @@
 
 DOWNLOADS is a directory with the archives named in `SOURCES` (``pip download --no-deps`` and ``npm pack``
 fetch them). Each is checked against its SHA-256, so the same release is built byte for byte by anybody.
-Licences
-are in the README beside this file.
+Licences are in the README beside this file and in NOTICE.
 """
 
 from __future__ import annotations
@@ -104,7 +103,7 @@ def pack_lists(archive: Path) -> dict[str, list[str]]:
 def _read(package: tarfile.TarFile, name: str) -> bytes:
     member = package.extractfile(name)
     if member is None:
-        raise ConfigError(f"{name} in {package.name} is not a file")
+        raise ConfigError(f"{name} is not a file of its package")
     return member.read()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Final
 
 from .lexicon import MASK
@@ -55,8 +56,8 @@ def _deciphered(middle: str) -> Iterator[str]:
 
 
 _KEY_ROWS = ("qwertyuiop[", "asdfghjkl;", "zxcvbnm,")
-_TO_THE_LEFT = str.maketrans({right: left for row in _KEY_ROWS for left, right in zip(row, row[1:], strict=False)})
-_TO_THE_RIGHT = str.maketrans({left: right for row in _KEY_ROWS for left, right in zip(row, row[1:], strict=False)})
+_TO_THE_LEFT = str.maketrans({right: left for row in _KEY_ROWS for left, right in pairwise(row)})
+_TO_THE_RIGHT = str.maketrans({left: right for row in _KEY_ROWS for left, right in pairwise(row)})
 
 
 def _slipped(middle: str) -> Iterator[str]:

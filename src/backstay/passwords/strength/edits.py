@@ -1,4 +1,7 @@
-"""Edits that people make to the whole of a password, undone. A new one is a function here and its name in `EDITS`."""
+"""Edits that people make to the whole of a password, undone.
+
+A new one is a function here and its name in `EDITS`.
+"""
 
 from __future__ import annotations
 
@@ -81,8 +84,8 @@ def disentangled(text: Text, known: Knowledge) -> Iterator[_Undone]:
 
 
 _WIDE_L33T: Final = {
-    "|-|": "h", "|<": "k", "|{": "k", "/\\/\\": "m", "|\\/|": "m", "|\\|": "n", "/\\": "a", "\\/\\/": "w", "|)": "d", "|_|": "u",
-    "\\/": "v", "()": "o", "vv": "w", "ph": "f",
+    "|-|": "h", "|<": "k", "|{": "k", "/\\/\\": "m", "|\\/|": "m", "|\\|": "n", "/\\": "a", "\\/\\/": "w",
+    "|)": "d", "|_|": "u", "\\/": "v", "()": "o", "vv": "w", "ph": "f",
 }  # fmt: skip
 
 

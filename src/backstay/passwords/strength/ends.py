@@ -20,10 +20,10 @@ _JOINING = {"1": 0.6, "2": 0.6, "4": 0.7}
 _DIGITS = re.compile(r"[0-9]+")
 _SAME_SYMBOL = re.compile(r"([^\w]|_)\1*")
 _USUAL: Mapping[str, float] = {
-    "!@": 0.8, "!@#": 0.9, "!@#$": 1.0, "@!": 1.2, "#!": 1.3, "?!": 1.0, "!?": 0.8, "<3": 0.9, ":)": 0.9, ":d": 1.2,
-    "xx_": 1.2, "_xx": 0.5, "www.": 0.9, "http://": 0.9, "https://": 1.0, "@gmail": 1.0, "@home": 1.2, "@work": 1.3,
-    ".com": 0.7, ".net": 1.0, ".org": 1.0, ".de": 1.3, ".txt": 1.3, ".doc": 1.3, ".pdf": 1.4, ".exe": 1.3, ".zip": 1.4,
-    ".html": 1.4,
+    "!@": 0.8, "!@#": 0.9, "!@#$": 1.0, "@!": 1.2, "#!": 1.3, "?!": 1.0, "!?": 0.8, "<3": 0.9, ":)": 0.9,
+    ":d": 1.2, "xx_": 1.2, "_xx": 0.5, "www.": 0.9, "http://": 0.9, "https://": 1.0, "@gmail": 1.0,
+    "@home": 1.2, "@work": 1.3, ".com": 0.7, ".net": 1.0, ".org": 1.0, ".de": 1.3, ".txt": 1.3, ".doc": 1.3,
+    ".pdf": 1.4, ".exe": 1.3, ".zip": 1.4, ".html": 1.4,
 }  # fmt: skip
 # The longest first: the first alternative that fits is taken.
 _USUAL_PATTERN = re.compile("|".join(map(re.escape, sorted(_USUAL, key=len, reverse=True))))

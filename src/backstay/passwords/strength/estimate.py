@@ -21,7 +21,7 @@ from .cover import Cover, cheapest, random_prices
 from .lexicon import Lexicon
 from .text import Knowledge, Piece, Text
 
-CUT: Final = 96
+CUT: Final = 80
 """Characters that are looked at. A longer password is judged by its beginning, or by its period."""
 
 MATCHERS: Final[tuple[Callable[[Text, Knowledge], Iterator[Piece]], ...]] = (

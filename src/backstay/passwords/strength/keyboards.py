@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -80,9 +81,9 @@ _BOARDS = [(_steps_between(rows), _LAYOUT_PRICE[name]) for name, rows in _LAYOUT
 
 
 def walks(text: Text, _known: Knowledge) -> Iterator[Piece]:
-    """Runs over keys: straight (``asdf``), in a figure that repeats (``1qaz2wsx``), or with turns (``asdfrewq``)."""
+    """Runs over keys: straight (``asdf``), in a figure that repeats (``1qaz2wsx``), with turns (``asdfrewq``)."""
     folded = text.folded
-    pairs = [one + other for one, other in zip(folded, folded[1:], strict=False)]
+    pairs = [one + other for one, other in itertools.pairwise(folded)]
     for steps_between, layout_price in _BOARDS:
         steps = [steps_between.get(pair) for pair in pairs]
         for start, end in runs([step is not None for step in steps], at_least=2):
@@ -92,9 +93,13 @@ def walks(text: Text, _known: Knowledge) -> Iterator[Piece]:
             for first, last, price in (*_figures(reached), *turning):
                 begin, stop = start + first, start + last + 1
                 if _is_meant(folded[begin:stop]):
-                    case = min(text.case_price(begin, stop), 1.0) / 2
-                    price += layout_price + case + math.log10(stop - begin)
-                    yield begin, stop, price + (_OBVIOUS_START if folded[begin] in _CORNERS else _START), "keyboard"
+                    yield begin, stop, price + layout_price + _span_price(text, begin, stop), "keyboard"
+
+
+def _span_price(text: Text, start: int, end: int) -> float:
+    """What it costs to choose the first key, the length, and the capitals."""
+    first = _OBVIOUS_START if text.folded[start] in _CORNERS else _START
+    return first + math.log10(end - start) + min(text.case_price(start, end), 1.0) / 2
 
 
 def _is_meant(walk: str) -> bool:

@@ -91,7 +91,7 @@ def _bits(mask: int) -> tuple[int, ...]:
 
 
 def variants(words: Mapping[str, float]) -> dict[str, float]:
-    """The commonest words with one letter dropped or doubled, one pair swapped, without vowels, or with masked ones."""
+    """The commonest words with a letter dropped or doubled, a pair swapped, vowels left out or masked."""
     common = sorted((price, word) for word, price in words.items() if len(word) >= 6 and word.isalpha())
     found: dict[str, float] = {}
     for price, word in common[:_VARIANTS_OF]:
@@ -113,7 +113,7 @@ def english() -> dict[str, float]:
 
 
 def load(languages: Iterable[str] = LANGUAGES, *, extra: Iterable[Path] = ()) -> Lexicon:
-    """Read the shipped English list, the packs of `languages`, and list files of your own. Takes about 0.5 s.
+    """Read the shipped English list, the packs of `languages`, and list files of your own. Takes about a second.
 
     Raises:
         FileNotFoundError: no pack for a language, or no such file.
@@ -144,7 +144,7 @@ _shared: list[Lexicon] = []
 
 
 def shared() -> Lexicon:
-    """The process-wide lexicon of all shipped lists, read on first use. Blocks for about 0.5 s then."""
+    """The process-wide lexicon of all shipped lists, read on first use. Blocks for about a second then."""
     if not _shared:
         with _lock:
             if not _shared:

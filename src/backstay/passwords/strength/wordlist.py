@@ -39,8 +39,12 @@ def decode(data: bytes) -> Iterator[tuple[float, list[str]]]:
     """
     try:
         lines = lzma.decompress(data).decode().split("\n")
-    except (lzma.LZMAError, UnicodeDecodeError) as exc:
+        yield from _bands(lines if lines != [""] else [])
+    except (lzma.LZMAError, ValueError, IndexError) as exc:
         raise BreachDataError("a word list is damaged: build it anew or install the package again") from exc
+
+
+def _bands(lines: Iterable[str]) -> Iterator[tuple[float, list[str]]]:
     band = 0.0
     words: list[str] = []
     previous = ""

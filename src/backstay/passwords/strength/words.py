@@ -23,16 +23,18 @@ _AMONG_LETTERS = 0.4  # three letters are a word by chance where others touch th
 
 def listed(text: Text, known: Knowledge) -> Iterator[Piece]:
     """Words of the lists, straight and reversed."""
-    for start, end, price in _hits(text, text.folded, text.bare, known.lexicon, _SHORTEST):
-        price += text.case_price(start, end)
-        if end - start == _SHORTEST and _is_among_letters(text.folded, start, end):
-            price += _AMONG_LETTERS
-        # Passwords of digits are listed as well. They are put after words, and are none themselves.
-        yield start, end, price, "word" if text.letters[end] > text.letters[start] else "digits"
     size = text.size
+    for start, end, price in _hits(text, text.folded, text.bare, known.lexicon, _SHORTEST):
+        yield _piece(text, start, end, price)
     for start, end, price in _hits(text, text.folded[::-1], text.bare[::-1], known.lexicon, _SHORTEST_DISGUISED):
-        start, end = size - end, size - start
-        yield start, end, price + _REVERSED + text.case_price(start, end), "word"
+        yield _piece(text, size - end, size - start, price + _REVERSED)
+
+
+def _piece(text: Text, start: int, end: int, price: float) -> Piece:
+    among = _AMONG_LETTERS if end - start == _SHORTEST and _is_among_letters(text.folded, start, end) else 0.0
+    # Passwords of digits are listed as well. They are put after words, and are none themselves.
+    kind = "word" if text.letters[end] > text.letters[start] else "digits"
+    return start, end, price + among + text.case_price(start, end), kind
 
 
 def _is_among_letters(folded: str, start: int, end: int) -> bool:
