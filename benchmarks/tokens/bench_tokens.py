@@ -150,10 +150,8 @@ def measure(functions: dict, calls: int, rounds: int) -> dict[str, tuple[float, 
 def table(title: str, found: dict[str, tuple[float, float]], to: str) -> None:
     """Each row with its ratio to the row `to`, by the medians and by the least."""
     for name, (median, least) in found.items():
-        ratios = median / found[to][0], least / found[to][1]
-        print(
-            f"  {title} {name:18} {median:9.2f} us {ratios[0]:7.2f} x {to}  (least {least:8.2f} us {ratios[1]:7.2f} x)"
-        )
+        usual, best = median / found[to][0], least / found[to][1]
+        print(f"  {title} {name:18} {median:9.2f} us {usual:6.2f} x {to}, least {least:9.2f} us {best:6.2f} x")
 
 
 def algorithm(alg: str, rounds: int) -> dict[str, dict[str, tuple[float, float]]]:

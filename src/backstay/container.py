@@ -219,6 +219,7 @@ def _token_plan(settings: Settings) -> TokenPlan:
         audience=token.audience,
         store=shared,
         prefix=token.prefix,
+        replicas=token.replicas,
         lifetimes=lifetimes,
         leeway=timedelta(seconds=token.leeway),
         verified=token.verified,

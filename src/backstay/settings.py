@@ -76,6 +76,8 @@ class TokenSettings:
     """Where sessions and revocations are kept, a redis or a postgresql URL; `redis_url` if not set."""
     prefix: str = "backstay:tokens"
     """Of every key of the token store in Redis."""
+    replicas: int = 0
+    """How many of Redis's replicas must have a change before it is answered, so that a failover loses none."""
     access_ttl: float = 600.0
     """How long an access token is good."""
     idle_ttl: float = 14 * 86_400.0

@@ -75,8 +75,7 @@ def verify(token: str, keys: KeySource, expect: TokenProfile, now: float, memo: 
     Raises:
         InvalidToken: the token is not accepted. Nothing else is raised, whatever the token is.
     """
-    data = check_size_and_alphabet(token, expect.max_bytes)
-    head, body, tail, signed = split_segments(data)
+    head, body, tail = split_token(token, expect.max_bytes)
     try:
         known = memo.get(head)
         header = known or read_header(head)
@@ -87,7 +86,7 @@ def verify(token: str, keys: KeySource, expect: TokenProfile, now: float, memo: 
             raise InvalidToken(Reason.UNKNOWN_KEY)
         if header.alg not in key.accepts:  # the key says which algorithm; the header may only agree
             raise InvalidToken(Reason.ALGORITHM)
-        if not key.verify(signed, base64url.decode(tail)):  # over the very text that was received
+        if not key.verify(head + b"." + body, base64url.decode(tail)):  # over the very text that was received
             raise InvalidToken(Reason.SIGNATURE)
         if known is None:
             memo.add(head, header)
@@ -115,38 +114,35 @@ def verify_signature(token: str, key: VerificationKey, max_bytes: int = 65536) -
     Raises:
         InvalidToken: the text is not a JWS of that key.
     """
-    data = check_size_and_alphabet(token, max_bytes)
-    head, body, tail, signed = split_segments(data)
+    head, body, tail = split_token(token, max_bytes)
     members = read_header_members(head)
     if members.get("kid", key.kid) != key.kid:
         raise InvalidToken(Reason.UNKNOWN_KEY)
     check_algorithm(Header(members["alg"], key.kid, ""), key)
-    check_signature(key, signed, tail)
+    check_signature(key, head + b"." + body, tail)
     return decode_segment(body)
 
 
 # ---- the text -------------------------------------------------------------------------------------------
 
 
-def check_size_and_alphabet(token: str, max_bytes: int) -> bytes:
-    """First of all the size, so that no later step works on more than `max_bytes` characters."""
+def split_token(token: str, max_bytes: int, segments: int = 3) -> list[bytes]:
+    """First of all the size, so that no later step works on more than `max_bytes` characters; then the alphabet.
+
+    Exactly so many segments: JSON serialisation, trailing text, and what is encrypted where it should only be
+    signed (or the other way round) are refused here.
+    """
     if not isinstance(token, str):  # pyright: ignore[reportUnnecessaryIsInstance] - callers pass raw headers
         raise InvalidToken(Reason.MALFORMED)
     if len(token) > max_bytes:
         raise InvalidToken(Reason.TOO_LARGE)
     try:
-        return token.encode("ascii")
+        found = token.encode("ascii").split(b".", segments)
     except UnicodeEncodeError:
         raise InvalidToken(Reason.MALFORMED) from None
-
-
-def split_segments(data: bytes) -> tuple[bytes, bytes, bytes, bytes]:
-    """Exactly three segments: JSON serialisation, JWE and trailing text are refused here."""
-    try:
-        head, body, tail = data.split(b".", 3)
-    except ValueError:
-        raise InvalidToken(Reason.MALFORMED) from None
-    return head, body, tail, data[: -1 - len(tail)]
+    if len(found) != segments:
+        raise InvalidToken(Reason.MALFORMED)
+    return found
 
 
 def decode_segment(segment: bytes) -> bytes:

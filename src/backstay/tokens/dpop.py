@@ -57,10 +57,9 @@ def read_proof(
     Raises:
         InvalidToken: with reason `PROOF`, or the reason of the step that failed.
     """
-    data = checks.check_size_and_alphabet(proof, MAX_PROOF)
-    head, body, tail, signed = checks.split_segments(data)
+    head, body, tail = checks.split_token(proof, MAX_PROOF)
     key = _embedded_key(head)
-    checks.check_signature(key, signed, tail)
+    checks.check_signature(key, head + b"." + body, tail)
     payload = checks.decode_segment(body)
     claims = checks.read_json(payload)
     if not claims.keys() >= _REQUIRED:

@@ -53,15 +53,14 @@ class JweCodec:
         return await self._inner.decode(self._decrypt(token, expect), expect=expect)
 
     def _decrypt(self, token: str, expect: TokenProfile) -> str:
-        data = checks.check_size_and_alphabet(token, expect.max_bytes)
-        segments = data.split(b".")
-        if len(segments) != 5 or segments[1]:  # with `dir` there is no encrypted key
+        segments = checks.split_token(token, expect.max_bytes, 5)
+        if segments[1]:  # with `dir` there is no encrypted key
             raise InvalidToken(TokenReason.MALFORMED)
         kid = self._read_header(segments[0], expect)
         for segment in segments[2:]:
             checks.decode_segment(segment)
         try:
-            plain = jwe.decrypt_compact(data, self._keys[kid], algorithms=_ALGORITHMS).plaintext
+            plain = jwe.decrypt_compact(token, self._keys[kid], algorithms=_ALGORITHMS).plaintext
         except (JoseError, ValueError):
             raise InvalidToken(TokenReason.DECRYPTION) from None
         try:

@@ -84,18 +84,14 @@ class KeyRing:
         """
         self._clock = clock or SystemClock()
         self._now = unix_time(self._clock)
-        self._version = 0
+        self.version = 0
+        """Counts the replacements. What only time changes is seen by `verification_key` itself."""
         self._by_kid: dict[str, RingKey] = {}
         # What each request asks, as numbers: the key with the end of its verifying, and the signing key with the
         # time for which it was chosen.
         self._verifying: dict[str, tuple[VerificationKey, float | None]] = {}
         self._signing: tuple[VerificationKey | None, float, float] = (None, 0.0, 0.0)
         self.replace(entries)
-
-    @property
-    def version(self) -> int:
-        """Counts the replacements. What only time changes is seen by `verification_key` itself."""
-        return self._version
 
     @property
     def entries(self) -> Sequence[RingKey]:
@@ -113,7 +109,7 @@ class KeyRing:
         self._by_kid = by_kid
         self._verifying = {kid: (entry.key, _unix(entry.verifies_until)) for kid, entry in by_kid.items()}
         self._signing = (None, 0.0, 0.0)
-        self._version += 1
+        self.version += 1
 
     def rotate(self, key: VerificationKey, /, *, publish_for: timedelta, keep_for: timedelta) -> None:
         """Let `key` take over without a gap; see `rotated`."""

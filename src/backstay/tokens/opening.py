@@ -43,6 +43,7 @@ class TokenPlan:
     audience: Sequence[str] = ()
     store: Secret | None = None
     prefix: str = "backstay:tokens"
+    replicas: int = 0
     lifetimes: Lifetimes
     leeway: timedelta = timedelta(seconds=30)
     verified: int = 4096
@@ -149,14 +150,16 @@ async def _open_store(stack: AsyncExitStack, plan: TokenPlan, clock: Clock, hori
     if plan.store is None:
         # Its log is at hand: the copy is not followed but asked, which costs no round trip.
         return MemoryTokenStore(clock=clock, horizon=horizon)
-    return await stack.enter_async_context(open_store(plan.store.reveal(), prefix=plan.prefix, horizon=horizon))
+    return await stack.enter_async_context(
+        open_store(plan.store.reveal(), prefix=plan.prefix, horizon=horizon, replicas=plan.replicas)
+    )
 
 
 @asynccontextmanager
 async def open_store(
-    url: str, *, prefix: str = "backstay:tokens", horizon: float = 3660.0
+    url: str, *, prefix: str = "backstay:tokens", horizon: float = 3660.0, replicas: int = 0
 ) -> AsyncGenerator[TokenStore]:
-    """The store that a URL names.
+    """The store that a URL names. `replicas` is for Redis alone; see `RedisTokenStore`.
 
     Raises:
         ConfigError: the URL is neither redis's nor postgresql's. Does not quote it.
@@ -166,7 +169,7 @@ async def open_store(
     if scheme in {"redis", "rediss", "unix"}:
         from .redis import open_redis_store
 
-        async with open_redis_store(url, prefix=prefix, horizon=horizon) as redis:
+        async with open_redis_store(url, prefix=prefix, horizon=horizon, replicas=replicas) as redis:
             yield redis
     elif scheme in {"postgresql", "postgres"}:
         from .postgres import open_postgres_store

@@ -30,12 +30,26 @@ class RedisTokenStore:
 
     The client decodes nothing (``decode_responses=False``) and its socket timeout is above the wait of
     `read`; closing it is its owner's business. `horizon` as in `MemoryTokenStore`.
+
+    With `replicas`, what changes anything is answered only when so many replicas have it too (WAIT, for at most
+    `replica_wait` seconds), and is unavailable otherwise: a failover to one of them then loses no session and no
+    revocation. Not promised with fewer than there are: that the one without is not chosen.
     """
 
-    def __init__(self, client: Redis, *, prefix: str = "backstay:tokens", horizon: float = 3660.0) -> None:
+    def __init__(
+        self,
+        client: Redis,
+        *,
+        prefix: str = "backstay:tokens",
+        horizon: float = 3660.0,
+        replicas: int = 0,
+        replica_wait: float = 1.0,
+    ) -> None:
         if "{" in prefix or "}" in prefix:
             raise ValueError("the prefix has no braces: they are added around it")
         self._client = client
+        self._replicas = replicas
+        self._replica_wait = _ms(replica_wait)
         self._at = f"{{{prefix}}}:"
         self._log = self._at + "log"
         self._horizon = int(horizon * 1000)
@@ -197,7 +211,19 @@ class RedisTokenStore:
         return f"{self._at}opaque:{digest.hex()}"
 
     async def _run(self, name: str, keys: list[str], args: list[str | int]) -> Any:
+        if self._replicas and name in _WRITES:
+            return await self._ask(self._replicated(name, keys, args))
         return await self._ask(cast("Awaitable[Any]", self._scripts[name](keys=keys, args=args)))
+
+    async def _replicated(self, name: str, keys: list[str], args: list[str | int]) -> Any:
+        # On one connection: WAIT is for what this very connection has written.
+        async with self._client.pipeline(transaction=False) as pipe:
+            await cast("Awaitable[Any]", self._scripts[name](keys=keys, args=args, client=pipe))
+            pipe.execute_command("WAIT", self._replicas, self._replica_wait)  # pyright: ignore[reportUnknownMemberType]
+            answer, reached = await pipe.execute()
+        if reached < self._replicas:
+            raise TokenStoreUnavailable(f"{reached} of {self._replicas} replicas have the change: ask again")
+        return answer
 
     async def _ask(self, question: Awaitable[Any]) -> Any:
         try:
@@ -208,16 +234,22 @@ class RedisTokenStore:
 
 @asynccontextmanager
 async def open_redis_store(
-    url: str, *, prefix: str = "backstay:tokens", horizon: float = 3660.0, timeout: float = 2.0
+    url: str,
+    *,
+    prefix: str = "backstay:tokens",
+    horizon: float = 3660.0,
+    timeout: float = 2.0,
+    replicas: int = 0,
 ) -> AsyncGenerator[RedisTokenStore]:
     """A store with a client of its own, closed with the block. `timeout` is of one answer, in seconds."""
     client: Redis = Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout)  # pyright: ignore[reportUnknownMemberType]
     try:
-        yield RedisTokenStore(client, prefix=prefix, horizon=horizon)
+        yield RedisTokenStore(client, prefix=prefix, horizon=horizon, replicas=replicas, replica_wait=timeout / 2)
     finally:
         await client.aclose()
 
 
+_WRITES = frozenset({"open", "rotate", "end_session", "end_user", "deny"})
 _SCRIPTS = ("open", "rotate", "end_session", "end_user", "sessions", "deny", "is_revoked")
 
 

@@ -39,6 +39,7 @@ from backstay.tokens.jose import generate_key
 from backstay.tokens.postgres import open_postgres_store
 from backstay.tokens.protocol import TokenStore
 from backstay.tokens.redis import RedisTokenStore, open_redis_store
+from backstay.tokens.sessions import TokenIds
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.slow]
 
@@ -256,6 +257,42 @@ async def test_rotations_survive_a_failover_that_lost_the_last_of_them(redis_sen
 
         await racing.run(run_faults)
         await racing.check()
+
+
+@pytest.mark.redis
+async def test_with_replicas_a_failover_loses_neither_session_nor_revocation(redis_sentinel) -> None:
+    """What was answered stands. What was unavailable may have happened or not, and is asked again."""
+    async with sentinel_client(redis_sentinel) as client:
+        house = House(RedisTokenStore(client, replicas=1, replica_wait=0.5))
+        service = house.service
+        kept = await service.issue("alice", client_id="web")
+        ended = await service.issue("alice", client_id="web")
+        doubtful = await service.issue("alice", client_id="web")
+        await service.revoke(ended.refresh_token)
+        redis_sentinel.replicas[0].pause()
+        for call in (service.issue("bob", client_id="web"), service.revoke(doubtful.refresh_token)):
+            with pytest.raises(TokenStoreUnavailable):
+                await call
+        redis_sentinel.master.kill()
+        redis_sentinel.replicas[0].resume()
+        alone = RedisTokenStore(client)  # the new master has no replica any more
+        with anyio.fail_after(60):
+            while (sessions := await _sessions_when_up(alone, "alice")) is None:
+                await anyio.sleep(0.1)
+        found = {session.family for session in sessions}
+        assert {kept.session_id} <= found <= {kept.session_id, doubtful.session_id}
+        ids = {"token_id": "none", "user": "alice", "epoch": 0}
+        assert await alone.is_revoked(TokenIds(session_id=ended.session_id, **ids))
+        assert not await alone.is_revoked(TokenIds(session_id=kept.session_id, **ids))
+        house.service._store = alone
+        await service.refresh(kept.refresh_token, client_id="web")
+
+
+async def _sessions_when_up(store: RedisTokenStore, user: str):
+    try:
+        return await store.sessions(user)
+    except TokenStoreUnavailable:
+        return None
 
 
 @asynccontextmanager
