@@ -1,6 +1,6 @@
 """Families of weak passwords, that is, the ways in which people make passwords up. All may be tuned on."""
 
-# ruff: noqa: SIM905 - lists of words read best as words
+
 
 from __future__ import annotations
 
@@ -79,7 +79,28 @@ ROWS = {
     "qwertz": ("1234567890", "qwertzuiop", "asdfghjkl", "yxcvbnm,.-"),
     "azerty": ("1234567890", "azertyuiop", "qsdfghjklm", "wxcvbn,;:!"),
 }
-KEYPAD = ["789", "456", "123", "147", "258", "369", "159", "753", "951", "357", "741", "852", "963", "7894", "4561", "1236", "1478", "3698", "7410", "1590"]
+KEYPAD = [
+    "789",
+    "456",
+    "123",
+    "147",
+    "258",
+    "369",
+    "159",
+    "753",
+    "951",
+    "357",
+    "741",
+    "852",
+    "963",
+    "7894",
+    "4561",
+    "1236",
+    "1478",
+    "3698",
+    "7410",
+    "1590",
+]
 
 
 def keyboards(rng: random.Random) -> str:

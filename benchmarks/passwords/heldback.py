@@ -3,7 +3,7 @@
 Whoever changes an estimator because of a row made here moves its family to `odd` and writes another one.
 """
 
-# ruff: noqa: E501, SIM905 - lists of words read best as words
+# ruff: noqa: E501 - lists of words read best as words
 
 from __future__ import annotations
 
@@ -19,7 +19,29 @@ def held_back(each: int, seed: object) -> list[Row]:
     return list(rows(HELD_BACK, "weak", each, seed))
 
 
-ACRONYMS = ["tbontbtitq", "iltwyl", "mttfbwy", "ttlshiwwya", "rarvabtsas", "owefwhts", "wtpotus", "fsasyao", "iwtbotiwtwot", "hbtyhbty", "mhallwfwws", "ctrlaltdel", "asapfyi", "lolomgwtf", "omgwtfbbq", "roflmao", "idkimo", "brbttyl", "wysiwyg", "rtfmnoob", "yolo4life"]
+ACRONYMS = [
+    "tbontbtitq",
+    "iltwyl",
+    "mttfbwy",
+    "ttlshiwwya",
+    "rarvabtsas",
+    "owefwhts",
+    "wtpotus",
+    "fsasyao",
+    "iwtbotiwtwot",
+    "hbtyhbty",
+    "mhallwfwws",
+    "ctrlaltdel",
+    "asapfyi",
+    "lolomgwtf",
+    "omgwtfbbq",
+    "roflmao",
+    "idkimo",
+    "brbttyl",
+    "wysiwyg",
+    "rtfmnoob",
+    "yolo4life",
+]
 
 
 def acronym(rng: random.Random) -> str:
@@ -40,7 +62,21 @@ def interleaved_digits(rng: random.Random) -> str:
     return cased(rng, made) + rng.choice(["", "!", ".", "@"])
 
 
-NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+NUMBERS = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+]
 
 
 def sums(rng: random.Random) -> str:
@@ -48,7 +84,32 @@ def sums(rng: random.Random) -> str:
     return f"{one}+{other}={NUMBERS[one + other].capitalize()}" + rng.choice(["!", "1", "", "!!"])
 
 
-WRONG_LAYOUT = ["gfhjkm", "ghbdtn", "k.,jdm", "vjcrdf", "hjccbz", "cjkywt", "yfnfif", "fktrcfylh", "ctrhtn", "ktnj", "pbvf", "dtcyf", "vfvf", "gfgf", "cktirf", "rjnbr", "vbkfz", "vfhbyf", "cthutq", "lvbnhbq", "jktyf", "'rfnthbyf", "ytgtyb", "ytdthm"]
+WRONG_LAYOUT = [
+    "gfhjkm",
+    "ghbdtn",
+    "k.,jdm",
+    "vjcrdf",
+    "hjccbz",
+    "cjkywt",
+    "yfnfif",
+    "fktrcfylh",
+    "ctrhtn",
+    "ktnj",
+    "pbvf",
+    "dtcyf",
+    "vfvf",
+    "gfgf",
+    "cktirf",
+    "rjnbr",
+    "vbkfz",
+    "vfhbyf",
+    "cthutq",
+    "lvbnhbq",
+    "jktyf",
+    "'rfnthbyf",
+    "ytgtyb",
+    "ytdthm",
+]
 
 
 def wrong_layout(rng: random.Random) -> str:
@@ -92,7 +153,22 @@ def bracketed_year(rng: random.Random) -> str:
 
 
 def postal(rng: random.Random) -> str:
-    place = rng.choice(["London", "Berlin", "Paris", "Boston", "Chicago", "Dallas", "Madrid", "Roma", "Denver", "Austin", "Hamburg", "Lyon"])
+    place = rng.choice(
+        [
+            "London",
+            "Berlin",
+            "Paris",
+            "Boston",
+            "Chicago",
+            "Dallas",
+            "Madrid",
+            "Roma",
+            "Denver",
+            "Austin",
+            "Hamburg",
+            "Lyon",
+        ]
+    )
     code = rng.choice(["90210", "10001", "60601", "10115", "75001", "28001", "SW1A1AA", "02108", "94105"])
     return rng.choice([place + code, code + place, f"{place}-{code}"]) + rng.choice(["!", "", "#"])
 

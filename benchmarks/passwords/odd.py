@@ -1,6 +1,6 @@
 """Odder families of weak passwords: once held back from tuning, now tuned on."""
 
-# ruff: noqa: E501, SIM905 - lists of words read best as words
+# ruff: noqa: E501 - lists of words read best as words
 
 from __future__ import annotations
 
@@ -80,7 +80,21 @@ def masked_vowels(rng: random.Random) -> str:
     return cased(rng, word[0] + "".join(char if one in "aeiou" else one for one in word[1:])) + ending(rng)
 
 
-NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+NUMBERS = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+]
 
 
 def number_words(rng: random.Random) -> str:
@@ -103,7 +117,20 @@ def addresses(rng: random.Random) -> str:
 
 def versions(rng: random.Random) -> str:
     product = rng.choice(
-        ["Windows", "Office", "Python", "Java", "Oracle", "Ubuntu", "Debian", "Android", "Photoshop", "Cisco", "MySQL", "Linux"]
+        [
+            "Windows",
+            "Office",
+            "Python",
+            "Java",
+            "Oracle",
+            "Ubuntu",
+            "Debian",
+            "Android",
+            "Photoshop",
+            "Cisco",
+            "MySQL",
+            "Linux",
+        ]
     )
     number = rng.choice(
         ["7", "8.1", "10", "11", "3.11", "12.04", "22.04", "365", "2019", "2016", "19c", "XP", "95", "5.7"]
@@ -122,7 +149,27 @@ def times(rng: random.Random) -> str:
 
 
 def spelled_dates(rng: random.Random) -> str:
-    month = rng.choice(["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "January", "March", "July", "August", "December"])
+    month = rng.choice(
+        [
+            "Jan",
+            "Feb",
+            "Mar",
+            "Apr",
+            "May",
+            "Jun",
+            "Jul",
+            "Aug",
+            "Sep",
+            "Oct",
+            "Nov",
+            "Dec",
+            "January",
+            "March",
+            "July",
+            "August",
+            "December",
+        ]
+    )
     day = rng.randrange(1, 32)
     ordinal = {1: "st", 2: "nd", 3: "rd", 21: "st", 22: "nd", 23: "rd", 31: "st"}.get(day, "th")
     sep = rng.choice(["", "-", " ", ".", "/"])
@@ -200,7 +247,22 @@ def couple(rng: random.Random) -> str:
 
 def possessive(rng: random.Random) -> str:
     what = rng.choice(
-        ["password", "car", "house", "dog", "cat", "phone", "laptop", "office", "wifi", "account", "garden", "boat", "secret", "login"]
+        [
+            "password",
+            "car",
+            "house",
+            "dog",
+            "cat",
+            "phone",
+            "laptop",
+            "office",
+            "wifi",
+            "account",
+            "garden",
+            "boat",
+            "secret",
+            "login",
+        ]
     )
     return rng.choice(v.NAMES).capitalize() + rng.choice(["'s", "s", "s_"]) + what.capitalize() + ending(rng)
 
@@ -208,7 +270,28 @@ def possessive(rng: random.Random) -> str:
 def sound_numbers(rng: random.Random) -> str:
     """Numbers read aloud: ``Gr8Day2U``, ``L8rGator``."""
     one = rng.choice(
-        ["gr8", "l8r", "b4", "m8", "2day", "2nite", "h8", "w8", "str8", "any1", "some1", "no1", "every1", "2good", "4ever", "me2", "4you", "u2", "sk8er", "2cool"]
+        [
+            "gr8",
+            "l8r",
+            "b4",
+            "m8",
+            "2day",
+            "2nite",
+            "h8",
+            "w8",
+            "str8",
+            "any1",
+            "some1",
+            "no1",
+            "every1",
+            "2good",
+            "4ever",
+            "me2",
+            "4you",
+            "u2",
+            "sk8er",
+            "2cool",
+        ]
     )
     return rng.choice([cased(rng, one) + any_word(rng).capitalize(), any_word(rng).capitalize() + one]) + ending(
         rng
@@ -223,7 +306,21 @@ def roman(rng: random.Random) -> str:
 def services(rng: random.Random) -> str:
     """The account it is for."""
     site = rng.choice(
-        ["facebook", "linkedin", "twitter", "amazon", "ebay", "paypal", "netflix", "gmail", "yahoo", "spotify", "github", "outlook", "steam"]
+        [
+            "facebook",
+            "linkedin",
+            "twitter",
+            "amazon",
+            "ebay",
+            "paypal",
+            "netflix",
+            "gmail",
+            "yahoo",
+            "spotify",
+            "github",
+            "outlook",
+            "steam",
+        ]
     )
     after = rng.choice(["pass", "pw", "login", "password", "account", "pwd", "4me", "user"])
     return cased(rng, site) + rng.choice(["", "-", "_", "."]) + cased(rng, after) + ending(rng)
@@ -231,7 +328,27 @@ def services(rng: random.Random) -> str:
 
 def endings_of_verbs(rng: random.Random) -> str:
     word = rng.choice(
-        ["danc", "runn", "swimm", "cook", "hik", "fish", "read", "sing", "ski", "surf", "bik", "golf", "bowl", "paint", "writ", "gam", "sail", "camp", "hunt"]
+        [
+            "danc",
+            "runn",
+            "swimm",
+            "cook",
+            "hik",
+            "fish",
+            "read",
+            "sing",
+            "ski",
+            "surf",
+            "bik",
+            "golf",
+            "bowl",
+            "paint",
+            "writ",
+            "gam",
+            "sail",
+            "camp",
+            "hunt",
+        ]
     )
     return (
         (word + rng.choice(["ing", "er", "ers"])).capitalize()

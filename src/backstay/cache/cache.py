@@ -139,13 +139,14 @@ class Cache:
                 if kept.uses < MOST_USES:
                     kept.uses += 1
                 kept.counts.hits += 1
-                return kept.value  # type: ignore[no-any-return]
+                remembered: T = kept.value
+                return remembered
         plan = self._plan(ttl, options)
         near = self._near if plan.local else None
         if kept is not None and near is not None and not plan.refresh:
-            value = near.serve(key, kept, plan.label.codec)
-            if value is not MISSING:
-                return value  # type: ignore[no-any-return]
+            served: T | Missing = near.serve(key, kept, plan.label.codec)
+            if served is not MISSING:
+                return served
         ticket = near.ticket() if near is not None else 0
         try:
             raw = await (self._far.look(stored_name(check_key(key))) or self._shelf.fetch(key))

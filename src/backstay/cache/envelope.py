@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import struct
 from enum import Enum, IntFlag
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from zlib import crc32
 
 _FIXED: Final = struct.Struct("<2sBBBHHQQQI")
@@ -31,7 +31,7 @@ _MARK: Final = _MAGIC + bytes([_VERSION])
 _COPY_BELOW: Final = 2048
 _TAG_LENGTH: Final = struct.Struct("<H")
 
-_new: Final = tuple.__new__
+_new: Final[Any] = getattr(tuple, "__new__")  # noqa: B009 - its type says less than Any does
 
 HEAD_BYTES: Final = 32
 """How much of an envelope a reader hands back as "I have seen this and it will not do"."""
@@ -108,7 +108,8 @@ def unpack(raw: bytes, key: str) -> Envelope | Doubt:
         except (struct.error, UnicodeDecodeError):  # a right checksum over wrong content: not packed here
             return Doubt.FOREIGN
     # As Envelope(...) would, without its detour: this line runs for every hit.
-    return _new(Envelope, (key, codec, flags, epoch, fresh, dead, cost, tags, raw[payload_start:]))
+    envelope: Envelope = _new(Envelope, (key, codec, flags, epoch, fresh, dead, cost, tags, raw[payload_start:]))
+    return envelope
 
 
 def associated_data(entry: Envelope) -> bytes:

@@ -256,13 +256,14 @@ class Filler:
         now = self._clock.monotonic()
         flight = self._lone.get(name) if request.plan.local else None
         if flight is None or flight.done or now - flight.started > LONE_BOUND:
-            flight = Flight(request.key, "", outlives=request.plan.outlives, started=now)
-            flight.tags = request.plan.label.tags
-            flight.epoch = self._shelf.far.log.epoch
+            fresh: Flight[Any] = Flight(request.key, "", outlives=request.plan.outlives, started=now)
+            fresh.tags = request.plan.label.tags
+            fresh.epoch = self._shelf.far.log.epoch
             if request.plan.local:
-                self._lone[name] = flight
-            self._note(name, flight)
-            flight.launch(self._owner, lambda this: self._unleased(request, name, this))
+                self._lone[name] = fresh
+            self._note(name, fresh)
+            fresh.launch(self._owner, lambda this: self._unleased(request, name, this))
+            return fresh
         return flight
 
     def _note(self, name: str, flight: Flight[Any]) -> None:

@@ -150,9 +150,10 @@ async def call(compute: Compute[T]) -> T:
     """Run the computation, whichever kind it is."""
     result: Any = compute()
     # Almost always a coroutine: the general question is dear.
-    if type(result) is not CoroutineType and not inspect.isawaitable(result):
-        return result  # type: ignore[no-any-return]
-    value: T = await result
+    kind: Any = result.__class__
+    if kind is CoroutineType or inspect.isawaitable(result):
+        result = await result
+    value: T = result
     return value
 
 

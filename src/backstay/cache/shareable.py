@@ -22,7 +22,7 @@ def shareable(value: Any) -> bool:
     Atoms; tuples and frozen sets of such; frozen dataclasses and frozen msgspec Structs of such. Whoever reaches
     behind `frozen` (``object.__setattr__``) knows what they do.
     """
-    kind: type[Any] = type(value)
+    kind: Any = value.__class__
     if kind in _ATOMS:
         return True
     if kind is tuple or kind is frozenset:

@@ -16,7 +16,7 @@ T = TypeVar("T")
 # Plain numbers: operators of an IntFlag cost a microsecond each.
 _COMPRESSED = int(Flag.COMPRESSED)
 _SEALED = int(Flag.SEALED)
-_new: Any = tuple.__new__
+_new: Any = getattr(tuple, "__new__")  # noqa: B009 - its type says less than Any does
 
 
 class Times(NamedTuple):

@@ -42,7 +42,8 @@ class Dial:
     def __init__(self, url: str | Secret) -> None:
         """Raises ConfigError if the URL cannot be read. Does not show it: it may hold a password."""
         try:
-            pool: Any = ConnectionPool.from_url(url.reveal() if isinstance(url, Secret) else url)
+            maker: Any = ConnectionPool
+            pool: Any = maker.from_url(url.reveal() if isinstance(url, Secret) else url)
             # Only read, never connected: its attributes are redis-py's public account of the URL.
             self._options = pool.make_connection()
         except ValueError:

@@ -178,10 +178,12 @@ class Link:
             with suppress(TimeoutError):
                 async with asyncio.timeout(HEARTBEAT):
                     await self._down.wait()
-            if self._wire is not None:
-                self._beat(self._wire)
+            self._beat()
 
-    def _beat(self, wire: Wire) -> None:
+    def _beat(self) -> None:
+        wire = self._wire
+        if wire is None:
+            return
         sent = self._clock.monotonic()
 
         def answered(reply: Any) -> None:

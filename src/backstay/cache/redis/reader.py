@@ -119,7 +119,7 @@ class Reader:
         self._wanted, self._looks = [], []
 
         def answered(reply: Any) -> None:
-            if type(reply) is not list:
+            if isinstance(reply, Exception):
                 _fail(looks, self.port.failure(reply))
             elif reply[0] == self._told and self._told:
                 _hand_out(looks, reply)

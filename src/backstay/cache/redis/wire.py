@@ -30,6 +30,9 @@ _SECOND_LOOK: Final = 0.005
 _INCOMPLETE: Final = object()  # RESP3's `false` is False: the reader needs a mark of its own
 
 
+_pack: Any = getattr(hiredis, "pack_command")  # noqa: B009 - typed for less than it takes
+
+
 class TooManyInFlight(Exception):
     """The connection has `MAX_IN_FLIGHT` requests without a reply. This one was not sent."""
 
@@ -76,7 +79,7 @@ class Wire(asyncio.Protocol):
             raise ConnectionError("the connection has ended")
         if len(self._slots) >= MAX_IN_FLIGHT:
             raise TooManyInFlight
-        self._outgoing.append(hiredis.pack_command(command))
+        self._outgoing.append(_pack(command))
         self._slots.append((deliver, monotonic()))
         if not self._flush_due:
             self._flush_due = True

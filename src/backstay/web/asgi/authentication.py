@@ -149,10 +149,10 @@ def _finder(
 ) -> Callable[[], Authenticator[Any]]:
     if given is None:
         return current_authenticator.get
-    if isinstance(given, Authenticator):
-        fixed: Any = given
-        return lambda: fixed
-    return given
+    if not isinstance(given, Authenticator):
+        return given
+    fixed: Any = given  # pyright: ignore[reportUnknownVariableType] - of what user, no check can tell
+    return lambda: fixed
 
 
 def _tell(scope: Scope, principal: Principal[Any] | None) -> None:

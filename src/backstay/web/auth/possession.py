@@ -56,7 +56,7 @@ class ProofOfPossession:
         from backstay.tokens import checks
 
         try:
-            claims = checks.read_json(checks.decode_segment(checks.split_segments(proof.encode("latin-1"))[1]))
+            claims = checks.read_json(checks.decode_segment(checks.split_token(proof, len(proof))[1]))
         except InvalidToken:
             return False
         nonce = claims.get("nonce")
