@@ -12,10 +12,8 @@ from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any, Final, Self, TypeVar, Unpack, overload
 
-import anyio
-
 from backstay.clock import Clock, SystemClock
-from backstay.errors import CacheUnavailable, ComputeTimeout, InvalidKey, NotConfiguredError
+from backstay.errors import CacheUnavailable, InvalidKey, NotConfiguredError
 from backstay.events import Emitter, Listener
 from backstay.tasks import TaskOwner
 
@@ -23,20 +21,19 @@ from . import scopes
 from .advice import Advice, advise
 from .codecs import Codec, codec_for
 from .computation import visible
-from .envelope import Envelope
-from .events import Invalidated
 from .far import AWAY, FarTier, Patience
 from .filler import Filler
-from .flights import Flight
-from .freshness import Age, Defaults, Lifetime, Ttl, age, seconds
+from .freshness import Age, Defaults, Ttl, seconds
 from .globs import matcher
+from .invalidating import Invalidator
 from .keys import check_key, stored_name
 from .local import MOST_USES, LocalEntry
 from .locks import Lease, Locks
 from .near import Local
 from .protocol import CacheBackend, LockBackend, Trust
-from .request import Compute, Label, Options, Plan, Request, check_tags, plan_for
+from .request import Compute, Label, Options, Plan, Plans, Request, check_tags
 from .results import MISSING, Entry, Invalidation, Missing
+from .settling import Settler
 from .shelf import Shelf, head
 from .stats import CacheStats, Tally
 from .together import ComputeMany, Together
@@ -48,7 +45,6 @@ D = TypeVar("D")
 
 
 _MOST_KEYS: Final = 1000
-_MOST_PLANS: Final = 1000
 _LOCAL: Final = Local()
 
 
@@ -93,9 +89,11 @@ class Cache:
         self._kept: dict[str, LocalEntry] = {} if self._near is None else self._near.entries
         self._trust = Trust(0.0) if self._near is None else self._near.trust
         self._log = self._far.log
-        self._plans: dict[Any, Plan[Any]] = {}
+        self._plans = Plans(self._defaults)
         self._shelf = Shelf(self._far, transcoder or Transcoder(), self._tally, self._clock, self._emit)
         self._filler = Filler(self._shelf, self._owner, self._clock, self._emit)
+        self._settler = Settler(self._shelf, self._filler, self._tally)
+        self._invalidator = Invalidator(self._shelf, self._filler, self._tally, self._emit)
         self._locks = Locks(locks, self._owner, self._clock, self._emit) if locks is not None else None
 
     async def __aenter__(self) -> Self:
@@ -141,7 +139,7 @@ class Cache:
                 kept.counts.hits += 1
                 remembered: T = kept.value
                 return remembered
-        plan = self._plan(ttl, options)
+        plan = self._plans.of(ttl, options)
         near = self._near if plan.local else None
         if kept is not None and near is not None and not plan.refresh:
             served: T | Missing = near.serve(key, kept, plan.label.codec)
@@ -159,40 +157,12 @@ class Cache:
             or plan.refresh
             or now + found.envelope.cost * plan.widest_draw >= found.envelope.fresh_until
         ):
-            return await self._settle(Request(key, compute_func, plan, found), found, head(raw), now)
+            return await self._settler.settle(Request(key, compute_func, plan, found), found, head(raw), now)
         counts = self._tally.of(key)
         counts.hits += 1
         if near is not None:
             near.keep(found, plan.label.codec, counts, ticket, now)
         return found.value
-
-    async def _settle(self, request: Request[T], found: Decoded[T] | None, seen: bytes, now: float) -> T:
-        """What was found is nothing, or not surely fresh, or not wanted."""
-        counts = self._tally.of(request.key)
-        if found is not None and not request.plan.refresh:
-            standing = self._standing(found.envelope, request.plan.lifetime, now)
-            if standing is not Age.DEAD:
-                counts.stale += standing is Age.STALE
-                counts.hits += standing is not Age.STALE
-                if standing is not Age.FRESH:
-                    self._filler.renew(request, seen)
-                return found.value
-        counts.misses += 1
-        return await self._obtain(request, found, seen)
-
-    def _plan(self, ttl: Ttl | None, options: Options[T]) -> Plan[T]:
-        """The plan for these options: made once, then looked up."""
-        try:
-            asked: Any = (ttl, *options.items()) if options else ttl
-            plan = self._plans.get(asked)
-        except TypeError:  # a list of tags, or the like: made anew each time
-            return plan_for(ttl, options, self._defaults)
-        if plan is None:
-            plan = plan_for(ttl, options, self._defaults)
-            if len(self._plans) >= _MOST_PLANS:
-                self._plans.clear()
-            self._plans[asked] = plan
-        return plan
 
     @overload
     async def get(self, key: str) -> Any: ...
@@ -264,7 +234,7 @@ class Cache:
             key: self._shelf.write(check_key(key), value, label, ttl=lifetime.ttl, epoch=self._far.log.epoch)
             for key, value in values.items()
         }
-        return await self._replace(raws, lifetime.ttl)
+        return await self._invalidator.replace(raws, lifetime.ttl)
 
     async def get_many(
         self, keys: Sequence[str], *, codec: Codec[T] | type[T] | None = None, local: bool = True
@@ -335,7 +305,7 @@ class Cache:
 
     async def invalidate(self, *keys: str) -> Invalidation:
         """Forget these keys, and void every computation for them that is under way anywhere."""
-        return await self._replace({check_key(key): None for key in _few(keys)}, 0.0)
+        return await self._invalidator.replace({check_key(key): None for key in _few(keys)}, 0.0)
 
     async def invalidate_pattern(self, pattern: str) -> Invalidation:
         r"""Invalidate every key that matches a glob, at the same cost for any number of keys.
@@ -343,17 +313,17 @@ class Cache:
         ``*`` any run, ``?`` one character, ``[a-z]`` classes, ``\`` quotes. Build patterns that hold values
         with `key_pattern`.
         """
-        return await self._invalidate_scopes([scopes.pattern_scope(pattern)], matcher(pattern), ())
+        return await self._invalidator.scopes([scopes.pattern_scope(pattern)], matcher(pattern))
 
     async def invalidate_namespace(self, namespace: str) -> Invalidation:
         """Invalidate all keys of a namespace: what `cache_key` makes with it as the first argument."""
         glob = scopes.namespace_scope(namespace)
-        return await self._invalidate_scopes([glob], matcher(glob[1:]), ())
+        return await self._invalidator.scopes([glob], matcher(glob[1:]))
 
     async def invalidate_tags(self, *tags: str) -> Invalidation:
         """Invalidate every entry that carries one of the tags."""
         wanted = check_tags(tags)
-        return await self._invalidate_scopes([scopes.tag_scope(tag) for tag in wanted], None, wanted)
+        return await self._invalidator.scopes([scopes.tag_scope(tag) for tag in wanted], None, wanted)
 
     async def warm(
         self,
@@ -385,38 +355,11 @@ class Cache:
 
     def advise(self, ttl: Ttl | None = None, **options: Unpack[Options[Any]]) -> tuple[Advice, ...]:
         """Known mistakes in the options of a call; nothing is computed. Raises as `get_or_compute` would."""
-        return advise(self._plan(ttl, options), seals=self._shelf.seals)
+        return advise(self._plans.of(ttl, options), seals=self._shelf.seals)
 
     def stats(self) -> CacheStats:
         """What happened in each namespace, in this process and since this cache was made."""
         return self._tally.snapshot(available=self._far.available, queued=self._far.owed)
-
-    def _standing(self, envelope: Envelope, lifetime: Lifetime, now: float) -> Age:
-        """What this caller may do with the entry: its own swr decides whether stale is good enough."""
-        standing = age(now, envelope.fresh_until, envelope.dead_after, cost=envelope.cost, beta=lifetime.beta)
-        if standing is Age.STALE:
-            return Age.STALE if (now - envelope.fresh_until) / 1000.0 < lifetime.swr else Age.DEAD
-        return standing
-
-    async def _obtain(self, request: Request[T], found: Decoded[T] | None, seen: bytes) -> T:
-        """Compute, or wait for who does; the old value stands in where the caller allows it."""
-        plan = request.plan
-        old = found if plan.lifetime.grace > 0 else None
-        limit = plan.hard_timeout if old is None or plan.soft_timeout is None else plan.soft_timeout
-        try:
-            if limit is None:
-                return await self._filler.obtain(request, seen)
-            with anyio.move_on_after(limit):
-                return await self._filler.obtain(request, seen)
-            raise ComputeTimeout(f"computing {request.key!r} took longer than {limit} s; it goes on")
-        except Exception as exc:  # whatever the computation raised: a stale value may stand in for it
-            usable = old is not None and not self._shelf.invalidated(old.envelope)
-            if old is not None and usable and self._shelf.age_of(old.envelope) is not Age.DEAD:
-                self._tally.of(request.key).stale += 1
-                self._filler.failed(request, exc, served_stale=True)
-                return old.value
-            self._filler.failed(request, exc, served_stale=False)
-            raise
 
     def _value_or(self, key: str, found: Decoded[T] | None, default: D) -> T | D:
         counts = self._tally.of(key)
@@ -425,28 +368,6 @@ class Cache:
             return default
         counts.hits += 1
         return found.value
-
-    async def _replace(self, raws: Mapping[str, bytes | None], kept: float) -> Invalidation:
-        """Store or remove by key; then nobody joins a lone computation for these keys any more."""
-        self._filler.forget_lone(lambda flight: flight.key in raws)
-        applied = await self._shelf.put(raws, kept)
-        for key in raws:
-            self._tally.of(key).invalidated += 1
-        return self._told(tuple(raws), applied=applied)
-
-    async def _invalidate_scopes(
-        self, scope: list[str], matches: Callable[[str], bool] | None, tags: Sequence[str]
-    ) -> Invalidation:
-        def concerns(flight: Flight[Any]) -> bool:
-            return (matches is not None and matches(flight.key)) or any(tag in flight.tags for tag in tags)
-
-        self._filler.forget_lone(concerns)
-        applied = await self._far.bump(scope)
-        return self._told(tuple(scope), applied=applied)
-
-    def _told(self, what: tuple[str, ...], *, applied: bool) -> Invalidation:
-        self._emit(Invalidated(what=what, queued=not applied))
-        return Invalidation.APPLIED if applied else Invalidation.QUEUED
 
 
 def _few(keys: Sequence[str]) -> Sequence[str]:

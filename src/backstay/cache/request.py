@@ -19,6 +19,8 @@ from .transcode import Decoded
 
 T = TypeVar("T")
 
+_MOST_PLANS = 1000
+
 Compute: TypeAlias = Callable[[], Awaitable[T]] | Callable[[], T]
 """What computes a value: an async function, or a sync one that is quick (it runs on the event loop)."""
 
@@ -129,6 +131,28 @@ def plan_for(ttl: Ttl | None, options: Options[T], defaults: Defaults) -> Plan[T
         **durations,
         **given,
     )
+
+
+class Plans:
+    """The plans of one cache: each made once, then looked up."""
+
+    def __init__(self, defaults: Defaults) -> None:
+        self._defaults = defaults
+        self._made: dict[Any, Plan[Any]] = {}
+
+    def of(self, ttl: Ttl | None, options: Options[T]) -> Plan[T]:
+        """The plan for these options. Raises as `plan_for`."""
+        try:
+            asked: Any = (ttl, *options.items()) if options else ttl
+            plan = self._made.get(asked)
+        except TypeError:  # a list of tags, or the like: made anew each time
+            return plan_for(ttl, options, self._defaults)
+        if plan is None:
+            plan = plan_for(ttl, options, self._defaults)
+            if len(self._made) >= _MOST_PLANS:
+                self._made.clear()
+            self._made[asked] = plan
+        return plan
 
 
 class Request(Generic[T]):
