@@ -13,6 +13,7 @@ from backstay import Backstay, run_pending_migrations
 from backstay.secret import Secret
 from backstay.settings import MigrationSettings, Settings, from_env
 from backstay.web.auth import Authenticator, CookieNames, Transport, current_authenticator
+from prices.indexes import create_indexes
 from prices.people import People, User
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -26,7 +27,7 @@ def authenticator(people: People) -> Authenticator[User]:
 def opening(
     people: People, users: Authenticator[User]
 ) -> Callable[[Any], AbstractAsyncContextManager[dict[str, Backstay]]]:
-    """A lifespan: everything open, and the database at where its files say; one replica does it, others wait.
+    """A lifespan: everything open, the database migrated and indexed; one replica does it, the others wait.
 
     Without BACKSTAY_DATABASE_URL the database is a file that is gone with the process, as the embedded cache is.
     """
@@ -38,6 +39,7 @@ def opening(
             async with Backstay.open(settings, users=people.claims) as kit:
                 await run_pending_migrations()
                 assert settings.database_url is not None
+                await create_indexes(settings.database_url.reveal())
                 with current_authenticator.entered(users):
                     async with people.connected(settings.database_url):
                         yield {"backstay": kit}
