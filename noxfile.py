@@ -127,9 +127,9 @@ def demo(session: nox.Session) -> None:
 def nightly(session: nox.Session) -> None:
     """The tests that take too long for every change: large property runs and storms."""
     install(session, "docs", "test")
-    session.run(
-        "pytest", "-m", "nightly or not nightly", *(session.posargs or rings()), env={"BACKSTAY_NIGHTLY": "1"}
-    )
+    # What is killed two hundred times, or asked a million, takes longer than any test that runs for every change.
+    pytest = ("pytest", "-m", "nightly or not nightly", "--timeout", "7200")
+    session.run(*pytest, *(session.posargs or rings()), env={"BACKSTAY_NIGHTLY": "1"})
 
 
 @nox.session
