@@ -68,7 +68,7 @@ class Envelope(NamedTuple):
     key: str
     codec: int
     flags: int
-    """A sum of `Flag`s."""
+    """A sum of what `Flag` names."""
     epoch: int
     """The newest invalidation known when the computation began, in microseconds."""
     fresh_until: int
