@@ -84,11 +84,12 @@ class Filler:
         self, request: Request[T], name: str, crowd: Crowd, seen: bytes, answered: Callable[[], None] | None
     ) -> T:
         """Ask until there is a value."""
-        pause = _FIRST_LOOK
+        pause, woken = _FIRST_LOOK, False
         rounds = self._rounds if request.plan.local else self._exact_rounds
         while not self._owner.closed:
             wakings, began = crowd.wakings, self._shelf.far.log.epoch
-            step = await rounds.ask(name, partial(self._step, request, name, seen))
+            # Those who were woken with this caller ask in this very turn as well.
+            step = await rounds.ask(name, partial(self._step, request, name, seen), together=woken)
             if answered is not None:
                 answered()
                 answered = None
@@ -114,6 +115,7 @@ class Filler:
                     nap = longest if self._shelf.far.hears else min(longest, pause)
                     await crowd.wait(wakings, partial(self._clock.sleep, nap), self._owner)
                     pause = min(pause * 2, _LONGEST_LOOK)
+                    woken = True
                 case _:
                     assert_never(step)
         return await call(request.compute)  # a closed cache is no cache

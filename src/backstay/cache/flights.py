@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
+import anyio.lowlevel
+
 from backstay.tasks import Handle, Signal, TaskOwner
 
 T = TypeVar("T")
@@ -162,10 +164,11 @@ class Crowd:
 class Round(Generic[T]):
     """One asking."""
 
-    __slots__ = ("answer", "answered", "next", "over")
+    __slots__ = ("answer", "answered", "begun", "next", "over")
 
     def __init__(self) -> None:
         self.over = Signal()
+        self.begun = False
         self.answered = False
         self.answer: T
         self.next: Round[T] | None = None
@@ -182,22 +185,36 @@ class Rounds(Generic[T]):
     def __init__(self) -> None:
         self._running: dict[str, Round[T]] = {}
 
-    async def ask(self, key: str, question: Callable[[], Awaitable[T]]) -> T:
-        """The answer to an asking that begins from now on. `question` handles its own errors."""
+    async def ask(self, key: str, question: Callable[[], Awaitable[T]], *, together: bool = False) -> T:
+        """The answer to an asking that begins from now on. `question` handles its own errors.
+
+        `together`: others ask in this very turn of the loop, so wait for them before it begins.
+        """
         ahead = self._running.get(key)
         if ahead is not None:
+            began_before = ahead.begun
             await ahead.over.wait()
+            if ahead.answered and not began_before:
+                return ahead.answer
             # Whatever followed has begun after this caller came.
             while (later := ahead.next) is not None:
                 await later.over.wait()
                 if later.answered:
                     return later.answer
                 ahead = later  # who asked was cancelled
+        return await self._lead(key, ahead, question, together=together)
+
+    async def _lead(
+        self, key: str, ahead: Round[T] | None, question: Callable[[], Awaitable[T]], *, together: bool
+    ) -> T:
         mine: Round[T] = Round()
         self._running[key] = mine
         if ahead is not None:
             ahead.next = mine
         try:
+            if together:
+                await anyio.lowlevel.checkpoint()
+            mine.begun = True
             mine.answer = await question()
             mine.answered = True
             return mine.answer

