@@ -214,7 +214,7 @@ async def test_a_server_that_tracks_hardly_any_keys_costs_pushes_and_no_truth(no
             for number in range(20):
                 await here.cache.set(f"other:id:{number}", "x")
                 assert await here.read() == "old"
-                # A busy machine may make Redis late, and then it is computed: what counts is the push about the key.
+                # A busy machine makes Redis late, and then it is computed: what counts is the push about the key.
                 assert await here.cache.get_or_compute(f"other:id:{number}", lambda: "y") in {"x", "y"}
             await there.change()
             await asyncio.sleep(PUSH + SLACK)

@@ -72,7 +72,7 @@ async def test_saq(shared):
     given = settings()
     queue = given["queue"]
     await queue.connect()
-    # A worker sweeps when it starts, and takes a job that is just being handed out for a stuck one. Sweeping takes a
+    # A worker sweeps when it starts, and takes a job just being handed out for a stuck one. Sweeping takes a
     # lock for a minute: sweep now, and it will not.
     await queue.sweep()
     jobs = [
