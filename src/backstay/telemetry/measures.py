@@ -187,6 +187,7 @@ _RULES: dict[type[Event], _Rule] = {
     IndexSettled: _Rule(_among("action", [action.value for action in Action]), ((ENSURE, "seconds"),)),
 }
 _PLAIN = _Rule()
+_ABOUT_ONE_KEY = (Computed, ComputationFailed, NotStored, Doubted)
 
 
 def measures_of(event: Event, namespaces: Namespaces) -> Measures:
@@ -194,12 +195,11 @@ def measures_of(event: Event, namespaces: Namespaces) -> Measures:
     kind = type(event)
     rule = _RULES.get(kind, _PLAIN)
     subject, name = _names(kind)
-    keyed = isinstance(event, Computed | ComputationFailed | NotStored | Doubted)
     return Measures(
         subject=subject,
         event=name,
         outcome=rule.outcome(event),
-        namespace=namespaces.label(event.key) if keyed else "",
+        namespace=namespaces.label(event.key) if isinstance(event, _ABOUT_ONE_KEY) else "",
         durations=tuple((duration, getattr(event, field)) for duration, field in rule.durations),
     )
 

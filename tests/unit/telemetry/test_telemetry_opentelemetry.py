@@ -11,8 +11,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from backstay import Cache, cache_key
-from backstay.cache import MemoryBackend
+from backstay.cache import Cache, MemoryCache, cache_key
 from backstay.cache.events import Computed
 from backstay.passwords.events import HashComputed, PasswordVerified
 from backstay.telemetry.measures import COMPUTATION, DURATIONS
@@ -57,7 +56,7 @@ async def load() -> int:
 @pytest.mark.asyncio
 async def test_a_real_cache_is_counted_and_timed(meters, reader):
     listener = OpenTelemetryListener(meters.get_meter("backstay"))
-    async with Cache(MemoryBackend(), listeners=[listener]) as cache:
+    async with Cache(MemoryCache(), listeners=[listener]) as cache:
         for number in (1, 1, 2):
             await cache.get_or_compute(cache_key("users", number), load, ttl=60)
     metrics = metrics_of(reader)

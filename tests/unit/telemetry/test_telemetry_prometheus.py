@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from backstay import Cache, cache_key
-from backstay.cache import MemoryBackend
+from backstay.cache import Cache, MemoryCache, cache_key
 from backstay.cache.events import Computed
 from backstay.errors import ConfigError
 from backstay.passwords.events import BreachLookedUp, HashComputed
@@ -29,7 +28,7 @@ async def fail() -> int:
 
 @pytest.mark.asyncio
 async def test_a_real_cache_is_counted_and_timed(registry):
-    async with Cache(MemoryBackend(), listeners=[PrometheusListener(registry)]) as cache:
+    async with Cache(MemoryCache(), listeners=[PrometheusListener(registry)]) as cache:
         for number in (1, 1, 2):
             await cache.get_or_compute(cache_key("users", number), load, ttl=60)
         with pytest.raises(LookupError):
