@@ -152,7 +152,7 @@ class RedisTokenStore:
         if not entries:
             return await self._without_news(after)
         found = tuple(_read_revocation(fields) for _, fields in entries)
-        return Batch(entries=found, cursor=entries[-1][0].decode())
+        return Batch(entries=found, cursor=entries[-1][0].decode(), more=len(found) >= _READ_LIMIT)
 
     async def _without_news(self, after: str) -> Batch:
         # A stream that ends before our cursor is not the one that we read: the server was emptied, or a

@@ -1,7 +1,7 @@
 """What has been revoked, held in this process: a request asks a set, not a server.
 
 The copy is fed by a resumable log and knows how old it is. Past `max_staleness` it is no longer believed: the
-log itself is asked, and if that does not answer, the request fails closed with "unavailable".
+log is read, once for all who wait, and if it does not answer, the request fails closed with "unavailable".
 """
 
 from __future__ import annotations
@@ -9,14 +9,17 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
+import anyio
+
 from backstay.clock import Clock, SystemClock
 from backstay.errors import InvalidToken, TokenReason, TokenStoreUnavailable
 from backstay.events import Emitter
+from backstay.tasks import Signal
 
 from .claims import VerifiedToken
 from .events import RevocationsStale
 from .protocol import RevocationLog, RevocationView
-from .sessions import Kind, Revocation, TokenIds
+from .sessions import Kind, Revocation
 
 # Entries lie in a handful of sets by the time of their expiry: a whole set is dropped at once, without a heap
 # (which would cost more memory than the entries) and without ever walking through them.
@@ -71,11 +74,22 @@ class DeniedIds:
         return self._shelves.setdefault(int(expires_at / self._width), (set(), set()))
 
 
-class LocalRevocations:
-    """The local copy. `run` keeps it fresh; without `run`, every check asks the log.
+class _Asking:
+    """A reading of the log to its end, by one of those who need it. The others wait until it is over."""
 
-    `horizon` as the store has it. Not promised: that a revocation made elsewhere is seen sooner than the log
-    delivers it (milliseconds), but never later than `max_staleness` seconds.
+    __slots__ = ("failure", "over")
+
+    def __init__(self) -> None:
+        self.over = Signal()
+        self.failure = ""
+
+
+class LocalRevocations:
+    """The local copy. `run` keeps it fresh; without `run`, a check reads the log whenever the copy is too old.
+
+    `horizon` as the store has it. A caller waits for the log for at most `budget` seconds. Not promised: that a
+    revocation made elsewhere is seen sooner than the log delivers it (milliseconds), but never later than
+    `max_staleness` seconds.
     """
 
     def __init__(
@@ -85,21 +99,28 @@ class LocalRevocations:
         clock: Clock | None = None,
         horizon: float = 3660.0,
         max_staleness: float = 1.0,
+        budget: float = 5.0,
         events: Emitter | None = None,
     ) -> None:
         self._log = log
         self._clock = clock or SystemClock()
         self._monotonic = self._clock.monotonic
         self._max_staleness = max_staleness
+        self._budget = budget
         self._events = events or Emitter()
-        self._cursor = ""
-        self._fresh_at = float("-inf")
         self._horizon = horizon
+        # Reads are numbered as they begin. What comes before or after needs no clock, which may stand still.
+        self._begun = 0
+        self._asking: _Asking | None = None
         self._empty()
 
     def _empty(self) -> None:
         self._denied = DeniedIds(self._horizon)
         self._epochs: dict[str, Revocation] = {}
+        self._cursor = ""
+        # The last read that reached the end of the log: all that was on record when it began is here.
+        self._complete = 0
+        self._fresh_at = float("-inf")
 
     def __len__(self) -> int:
         return len(self._denied) + len(self._epochs)
@@ -116,12 +137,49 @@ class LocalRevocations:
         if standing is _GOOD:
             return
         # What is already known to be revoked stays so, however old the copy.
-        if standing is _REVOKED or self._is_revoked(token) or await self._log.is_revoked(_ids(token)):
-            raise InvalidToken(TokenReason.REVOKED)
+        if standing is _STALE and not self._is_revoked(token):
+            await self.catch_up()
+            # Nothing else ran since it came back: the copy has all that was on record when this caller came.
+            if not self._is_revoked(token):
+                return
+        raise InvalidToken(TokenReason.REVOKED)
 
     async def catch_up(self) -> None:
-        """Read what is new, without waiting for more. Raises TokenStoreUnavailable."""
-        await self._read(0.0)
+        """Have here all that was on record when this was called. Callers share a read that began after they came.
+
+        A caller that is cancelled leaves alone: if it was the one that read, another one reads.
+
+        Raises:
+            TokenStoreUnavailable: the log did not answer, or not within the budget.
+        """
+        came = self._begun
+        with anyio.move_on_after(self._budget):
+            while self._complete <= came:
+                await self._ask_or_wait()
+        if self._complete <= came:
+            raise TokenStoreUnavailable(f"the log of revocations was not read within {self._budget:g} s")
+
+    async def _ask_or_wait(self) -> None:
+        asking = self._asking
+        if asking is None:
+            await self._ask()
+            return
+        # It may have begun too early to serve this caller. That it failed, it did after this caller came.
+        await asking.over.wait()
+        if asking.failure:
+            raise TokenStoreUnavailable(asking.failure)
+
+    async def _ask(self) -> None:
+        self._asking = asking = _Asking()
+        try:
+            while not await self._read(0.0):
+                pass
+        except TokenStoreUnavailable as exc:
+            asking.failure = str(exc)
+            raise
+        finally:
+            self._asking = None
+            asking.over.set()
 
     async def run(self, *, wait: float = 0.25, retry: float = 0.1) -> None:
         """Follow the log until cancelled. For a task group of the caller's.
@@ -137,20 +195,27 @@ class LocalRevocations:
                     self._events(RevocationsStale(age=age))
                 await self._clock.sleep(retry)
 
-    async def _read(self, wait: float) -> None:
-        asked_at = self._clock.monotonic()
+    async def _read(self, wait: float) -> bool:
+        """Read one page; whether it was the last."""
+        self._begun = number = self._begun + 1
+        asked_at, copy = self._clock.monotonic(), self._denied
         batch = await self._log.read(self._cursor, wait=wait)
+        if self._denied is not copy:
+            return False  # a concurrent read found that the log began anew: this is about the one before
         if batch.reset:
             self._empty()
+            return False
         for entry in batch.entries:
             self._apply(entry)
         # A concurrent read may have gone further: what it applied is in the sets, so either cursor is right.
         self._cursor = batch.cursor
-        # An answer without news was given when the wait ended; any other, at some time since the question.
-        waited = not batch.entries and self._clock.monotonic() >= asked_at + wait
-        answered_at = asked_at + wait if waited else asked_at
-        self._fresh_at = max(self._fresh_at, answered_at)
+        if not batch.more:
+            # An answer without news was given when the wait ended; any other, at some time since the question.
+            waited = not batch.entries and self._clock.monotonic() >= asked_at + wait
+            self._fresh_at = max(self._fresh_at, asked_at + wait if waited else asked_at)
+            self._complete = max(self._complete, number)
         self._drop_expired()
+        return not batch.more
 
     def _apply(self, entry: Revocation) -> None:
         match entry.kind:
@@ -182,10 +247,6 @@ class LocalRevocations:
         if count & (count - 1) == 0:
             # unlike the sets, by their exact expiry
             self._epochs = {user: e for user, e in self._epochs.items() if e.expires_at > now}
-
-
-def _ids(token: VerifiedToken) -> TokenIds:
-    return TokenIds(token_id=token.token_id, session_id=token.session_id, user=token.subject, epoch=token.epoch)
 
 
 if TYPE_CHECKING:

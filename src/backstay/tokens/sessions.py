@@ -135,11 +135,15 @@ class Revocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Entries in order, and where to go on from. `reset`: the log began anew, drop what you had."""
+    """Entries in order, and where to go on from.
+
+    `reset`: the log began anew, drop what you had. `more`: there may be further entries already.
+    """
 
     entries: tuple[Revocation, ...]
     cursor: str
     reset: bool = False
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
