@@ -79,6 +79,8 @@ class Refuse:
 
 Fault = Latency | Jitter | Drip | ResetMidReply | HalfClose | Blackhole | Corrupt | Refuse
 
+_LAST_TURNS = 5
+
 
 class FaultProxy:
     """A proxy before 127.0.0.1 at one port, listening at another. A context manager.
@@ -118,9 +120,12 @@ class FaultProxy:
         self._ready.set_result(asyncio.get_running_loop())
         await self._closing.wait()
         server.close()
-        for task in self._serving:
-            task.cancel()
-        await asyncio.gather(*self._serving, return_exceptions=True)
+        # Again: who connected just before becomes a task only now, and what is aborted closes a turn later.
+        for _ in range(_LAST_TURNS):
+            for task in list(self._serving):
+                task.cancel()
+            await asyncio.gather(*self._serving, return_exceptions=True)
+            await asyncio.sleep(0.001)
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1

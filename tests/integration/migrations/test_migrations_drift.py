@@ -179,6 +179,7 @@ def test_a_clone_is_migrated_and_the_migrations_run_once_per_state_of_the_files(
         events = await runner_for(url, files).history()
         return {(event.run, event.at) for event in events if event.migration == "0001_t"}
 
+    others = asyncio.run(template_names(postgres_url))  # of tests that ran before on the same server
     with migrated_database(postgres_url, files) as one, migrated_database(postgres_url, files) as two:
         assert one != two
         assert asyncio.run(runs(one)) == asyncio.run(runs(two))
@@ -188,23 +189,28 @@ def test_a_clone_is_migrated_and_the_migrations_run_once_per_state_of_the_files(
     (files / "0003_v.sql").write_text("CREATE TABLE v (id integer);")
     with migrated_database(postgres_url, files) as three:
         assert asyncio.run(runs(three)) != first
-    assert asyncio.run(templates(postgres_url, one)) == (1, 0)
+    assert asyncio.run(templates(postgres_url, one, others)) == (1, 0)
 
 
-async def templates(url, gone):
+async def template_names(url):
     connection = await asyncpg.connect(url)
     try:
-        named = "SELECT count(*) FROM pg_database WHERE datname LIKE 'backstay_template%'"
-        kept = await connection.fetchval(named)
-        await connection.execute(
-            "UPDATE pg_database SET datistemplate = false WHERE datname LIKE 'backstay_template%'"
-        )
-        for row in await connection.fetch(
-            "SELECT datname FROM pg_database WHERE datname LIKE 'backstay_template%'"
-        ):
-            await connection.execute(f'DROP DATABASE "{row[0]}"')
+        rows = await connection.fetch("SELECT datname FROM pg_database WHERE datname LIKE 'backstay_template%'")
+        return {row[0] for row in rows}
+    finally:
+        await connection.close()
+
+
+async def templates(url, gone, others):
+    """How many templates are left beside those of others, which go; and whether a clone is still there."""
+    mine = await template_names(url) - others
+    connection = await asyncpg.connect(url)
+    try:
+        for name in mine:
+            await connection.execute(f'ALTER DATABASE "{name}" IS_TEMPLATE false')
+            await connection.execute(f'DROP DATABASE "{name}"')
         there = "SELECT count(*) FROM pg_database WHERE datname = $1"
-        return kept, await connection.fetchval(there, gone.rpartition("/")[2])
+        return len(mine), await connection.fetchval(there, gone.rpartition("/")[2])
     finally:
         await connection.close()
 
