@@ -19,6 +19,9 @@ from typing import Protocol
 import anyio
 
 
+_CANCEL_AGAIN = 1.0  # seconds; longer than any last word that a task may have
+
+
 class Handle(Protocol):
     """A started task."""
 
@@ -103,11 +106,13 @@ class TaskOwner:
     async def aclose(self) -> None:
         """Cancel everything that runs and wait until it has ended. Safe from any task, and twice."""
         self._closed = True
-        for handle in list(self._running):
-            handle.cancel()
         while self._running:
+            for handle in list(self._running):
+                handle.cancel()
             self._idle = Signal()
-            await self._idle.wait()
+            # Again after a while: a cancellation can be lost on its way through a driver.
+            with anyio.move_on_after(_CANCEL_AGAIN):
+                await self._idle.wait()
 
     async def _within(self, scope: anyio.CancelScope, run: Callable[[], Awaitable[None]]) -> None:
         try:
