@@ -1,7 +1,5 @@
 """Families of weak passwords, that is, the ways in which people make passwords up. All may be tuned on."""
 
-
-
 from __future__ import annotations
 
 import random

@@ -18,7 +18,6 @@ from typing import Protocol
 
 import anyio
 
-
 _CANCEL_AGAIN = 1.0  # seconds; longer than any last word that a task may have
 
 
