@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _CHANNEL = "backstay_tokens"
 # InternalClientError is how asyncpg speaks of a connection that was lost in mid-statement (it says "a bug").
+_OUTDATED = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
+_ALTERED = 5  # times that a plan may be out of date in a row
 _AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 
 
@@ -212,6 +214,14 @@ class PostgresTokenStore:
             async with self._making_tables:
                 await self.create_tables()
                 self._has_tables = True
+        for _ in range(_ALTERED):
+            # The driver tries once more by itself: not enough while a migration alters one table after another.
+            # Nothing has happened yet, since a plan is refused before it runs.
+            try:
+                return await self._ask(self._pool.fetch(self._sql[name], *args))
+            except TokenStoreUnavailable as exc:
+                if not isinstance(exc.__cause__, _OUTDATED):
+                    raise
         return await self._ask(self._pool.fetch(self._sql[name], *args))
 
     async def _row(self, name: str, *args: object) -> Any:
