@@ -45,6 +45,7 @@ except ImportError as exc:
 DEFAULT_BUDGET: Final = 0.25
 """Seconds within which Redis answers a request."""
 
+_CLOSING_TURNS: Final = 3
 _KEEP_US: Final = int(MAX_TTL * 1_000_000)
 
 
@@ -129,7 +130,9 @@ class RedisCache:
         await self._owner.aclose()
         if self._link is not None:
             self._link.close()
-            await asyncio.sleep(0)  # a transport closes in the next turn of the loop, which may be its last
+            # A transport closes in a later turn of the loop, and the next ones may be its last.
+            for _ in range(_CLOSING_TURNS):
+                await asyncio.sleep(0)
 
     # Hearing and reading.
 

@@ -113,6 +113,8 @@ class Wire(asyncio.Protocol):
         """Part of asyncio.Protocol."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what create_connection makes
         self._transport = transport
+        if self._ended:  # before it began
+            transport.abort()
         self.flush()
 
     def data_received(self, data: bytes) -> None:
