@@ -1,7 +1,7 @@
 """The cache as a caller sees it.
 
 The way of a value: ``key → backend → bytes → envelope → codec → object``; on a miss ``compute → codec →
-envelope → bytes → backend``. `Cache` checks options and decides by age; `Shelf` judges bytes; `Filler` owns
+envelope → bytes → backend``. `Cache` is the calls; `Settler` decides by age; `Shelf` judges bytes; `Filler` owns
 the miss path; `FarTier` stands between them and a backend that may be away.
 """
 
