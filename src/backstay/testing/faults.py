@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 import ssl
 import struct
 import threading
@@ -79,7 +80,7 @@ class Refuse:
 
 Fault = Latency | Jitter | Drip | ResetMidReply | HalfClose | Blackhole | Corrupt | Refuse
 
-_LAST_TURNS = 5
+_BACKLOG = 1024
 
 
 class FaultProxy:
@@ -111,31 +112,51 @@ class FaultProxy:
         self._thread.join(timeout=30)
 
     async def _serve(self) -> None:
+        loop = asyncio.get_running_loop()
         try:
-            server = await asyncio.start_server(self._connected, "127.0.0.1", 0, ssl=self._tls)
+            listener = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
         except OSError as error:
             self._ready.set_exception(error)
             return
-        self.port = server.sockets[0].getsockname()[1]
-        self._ready.set_result(asyncio.get_running_loop())
-        await self._closing.wait()
-        server.close()
-        # Again: who connected just before becomes a task only now, and what is aborted closes a turn later.
-        for _ in range(_LAST_TURNS):
-            for task in list(self._serving):
-                task.cancel()
-            await asyncio.gather(*self._serving, return_exceptions=True)
-            await asyncio.sleep(0.001)
+        with listener:
+            listener.setblocking(False)
+            self.port = listener.getsockname()[1]
+            # Not asyncio's server: whom it accepts in the turn in which it is closed, it forgets to close.
+            loop.add_reader(listener, self._accept, listener)
+            self._ready.set_result(loop)
+            await self._closing.wait()
+            loop.remove_reader(listener)
+        await asyncio.sleep(0)  # who was accepted last takes a first step, and so reaches its `finally`
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
+        await asyncio.sleep(0)  # what is aborted closes a turn later
 
-    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            connection, _ = listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):  # gone again
+            return
         self.accepted += 1
-        task = asyncio.create_task(self._serve_one(reader, writer))
+        task = asyncio.create_task(self._serve_one(connection))
         self._serving.add(task)
-        # Not in a `finally` of the task: one that is cancelled before its first step never comes there.
-        task.add_done_callback(lambda _: _abort(writer))
         task.add_done_callback(self._serving.discard)
 
-    async def _serve_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve_one(self, connection: socket.socket) -> None:
+        reader = asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(reader)
+        loop = asyncio.get_running_loop()
+        try:
+            transport, _ = await loop.connect_accepted_socket(lambda: protocol, connection, ssl=self._tls)
+        except OSError:
+            return  # gone, or no TLS
+        writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+        try:
+            await self._pass(reader, writer)
+        finally:
+            _abort(writer)
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             if isinstance(self.fault, Refuse):
                 raise ConnectionRefusedError

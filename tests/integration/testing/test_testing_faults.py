@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+import socket
+import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
@@ -11,6 +16,7 @@ from backstay.testing.faults import (
     Blackhole,
     Corrupt,
     Drip,
+    FaultProxy,
     HalfClose,
     Jitter,
     Latency,
@@ -121,3 +127,24 @@ def test_what_is_under_way_is_delayed_side_by_side_and_stays_in_order(client, pr
             time.sleep(0.02)
         assert reading.result() == [b"%d" % number for number in range(8)]
     assert time.monotonic() - started < 0.2 + 8 * 0.02 + 0.3
+
+
+def test_closing_while_somebody_connects_leaves_nothing_open(redis_server, monkeypatch):
+    left_open = []
+    monkeypatch.setattr(sys, "unraisablehook", left_open.append)
+
+    def knock(port: int, knocked: threading.Event) -> None:
+        with suppress(OSError):  # refused, once it is closed
+            while True:
+                socket.create_connection(("127.0.0.1", port), timeout=2).close()
+                knocked.set()
+
+    with ThreadPoolExecutor() as pool:
+        for _ in range(40):
+            knocked = threading.Event()
+            with FaultProxy(redis_server.port) as proxy:
+                knocking = pool.submit(knock, proxy.port, knocked)
+                assert knocked.wait(timeout=10)
+            knocking.result(timeout=10)
+    gc.collect()
+    assert left_open == []
