@@ -38,7 +38,8 @@ async def _prepared(pair: tuple[PostgresServer, PostgresServer]) -> asyncpg.Conn
     primary, standby = pair
     writer = await asyncpg.connect(primary.url)
     await writer.execute(SCHEMA)
-    written = await writer.fetchval("select pg_current_wal_lsn()::text")
+    # Inserted, not written: these servers commit asynchronously.
+    written = await writer.fetchval("select pg_current_wal_insert_lsn()::text")
     await writer.close()
     reader = await asyncpg.connect(standby.url)
     with anyio.fail_after(30):
