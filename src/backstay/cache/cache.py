@@ -152,16 +152,12 @@ class Cache:
             raw = await self._shelf.fetch(key)  # the slow way finds out what is wrong, and tells
         now = self._clock.timestamp() * 1000.0
         found = None if raw is None else self._shelf.judge(key, raw, plan.label.codec, now)
-        if (
-            found is None
-            or plan.refresh
-            or now + found.envelope.cost * plan.widest_draw >= found.envelope.fresh_until
-        ):
+        if found is None or plan.refresh or now + found.cost * plan.widest_draw >= found.fresh_until:
             return await self._settler.settle(Request(key, compute_func, plan, found), found, head(raw), now)
         counts = self._tally.of(key)
         counts.hits += 1
         if near is not None:
-            near.keep(found, plan.label.codec, counts, ticket, now)
+            near.keep(key, found, plan.label.codec, counts=counts, ticket=ticket, now_ms=now)
         return found.value
 
     @overload
@@ -186,9 +182,8 @@ class Cache:
         (found,), _ = await self._shelf.find_many([check_key(key)], codec_for(codec))
         if found is None:
             return None
-        envelope = found.envelope
-        left = (envelope.fresh_until - self._shelf.now_ms()) / 1000.0
-        return Entry(found.value, left > 0, left, visible(envelope.tags), envelope.cost / 1_000_000)
+        left = (found.fresh_until - self._shelf.now_ms()) / 1000.0
+        return Entry(found.value, left > 0, left, visible(found.tags), found.cost / 1_000_000)
 
     async def exists(self, key: str) -> bool:
         """Whether a fresh value is cached, whatever its codec. Counts as no look-up."""
@@ -259,13 +254,13 @@ class Cache:
         now = self._shelf.now_ms()
         for key, each in zip(wanted, found, strict=True):
             counts = self._tally.of(key)
-            if each is None or now >= each.envelope.fresh_until:
+            if each is None or now >= each.fresh_until:
                 counts.misses += 1
                 continue
             counts.hits += 1
             values[key] = each.value
             if near is not None:
-                near.keep(each, reader, counts, ticket, now)
+                near.keep(key, each, reader, counts=counts, ticket=ticket, now_ms=now)
         return values
 
     async def get_many_or_compute(
@@ -363,7 +358,7 @@ class Cache:
 
     def _value_or(self, key: str, found: Decoded[T] | None, default: D) -> T | D:
         counts = self._tally.of(key)
-        if found is None or self._shelf.age_of(found.envelope) is not Age.FRESH:
+        if found is None or self._shelf.age_of(found) is not Age.FRESH:
             counts.misses += 1
             return default
         counts.hits += 1

@@ -24,7 +24,7 @@ class Computation:
         self.key: Final = key
         self.stale: Final[Any] = MISSING if old is None else old.value
         """The value that was there, however old; `MISSING` if there is none, or it was invalidated."""
-        self.stale_etag: Final = None if old is None else _etag_in(old.envelope.tags)
+        self.stale_etag: Final = None if old is None else _etag_in(old.tags)
         """The `etag` that was set when that value was made."""
         self.etag: str | None = None
         """What the source calls this version, up to 200 bytes."""

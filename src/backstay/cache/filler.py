@@ -105,7 +105,7 @@ class Filler:
                     found = self._shelf.judge(
                         request.key, step.value, request.plan.label.codec, self._shelf.now_ms()
                     )
-                    if found is not None and self._shelf.age_of(found.envelope) is Age.FRESH:
+                    if found is not None and self._shelf.age_of(found) is Age.FRESH:
                         self._shelf.tally.of(request.key).coalesced += 1
                         return found.value
                     seen = head(step.value)

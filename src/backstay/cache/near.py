@@ -97,11 +97,11 @@ class Near:
         """To be drawn before a read leaves."""
         return self._tier.ticket()
 
-    def keep(self, found: Decoded[Any], codec: Codec[Any], counts: Counts, ticket: int, now_ms: float) -> None:
+    def keep(
+        self, key: str, found: Decoded[Any], codec: Codec[Any], *, counts: Counts, ticket: int, now_ms: float
+    ) -> None:
         """Keep what a read brought, if nothing was heard against it since the ticket was drawn."""
-        envelope = found.envelope
-        key = envelope.key
-        left = (envelope.fresh_until - now_ms) / 1000.0 - envelope.cost / 1_000_000 * _XFETCH_WINDOW
+        left = (found.fresh_until - now_ms) / 1000.0 - found.cost / 1_000_000 * _XFETCH_WINDOW
         if left <= 0.0 or key != stored_name(key) or (self._not_for and namespace_of(key) in self._not_for):
             return
         value = found.value if self._share or shareable(found.value) else Encoded(codec, found.payload)
@@ -109,11 +109,11 @@ class Near:
             entry = self._tier.admit(
                 key,
                 value,
-                size=len(found.raw),
+                size=found.size,
                 until=self._clock.monotonic() + left,
-                epoch=envelope.epoch,
+                epoch=found.epoch,
                 checked=self._log.epoch,
-                tags=envelope.tags,
+                tags=found.tags,
                 ticket=ticket,
             )
             if entry is not None:

@@ -58,13 +58,14 @@ class _Glob(NamedTuple):
 class ScopeLog:
     """A replica of the backend's log: which epoch is the newest that concerns a key and its tags."""
 
-    __slots__ = ("_by_epoch", "_floor", "_globs", "_newest", "_tags", "epoch")
+    __slots__ = ("_by_epoch", "_floor", "_globs", "_tags", "epoch", "latest")
 
     def __init__(self) -> None:
         self.epoch = 0
         """The newest epoch known."""
         self._floor = 0
-        self._newest = 0
+        self.latest = 0
+        """The epoch of the newest record: nothing concerns an entry that was begun at it or later."""
         self._tags: dict[str, int] = {}
         self._globs: dict[str, _Glob] = {}
         self._by_epoch: list[_Glob] = []
@@ -86,7 +87,7 @@ class ScopeLog:
         `begun` bounds the search: records up to it are of no interest, and 0 is answered if there are none
         newer. An entry begun at an epoch below the answer is dead.
         """
-        if begun >= self._newest:  # the normal case: nothing was invalidated since the entry began
+        if begun >= self.latest:  # the normal case: nothing was invalidated since the entry began
             return 0
         found = self._floor
         for tag in tags:
@@ -100,7 +101,7 @@ class ScopeLog:
         return found if found > begun else 0
 
     def _note(self, kind: str, text: str, at: int) -> None:
-        self._newest = max(self._newest, at)
+        self.latest = max(self.latest, at)
         if kind == FLOOR:
             self._lay_floor(at)
         elif at <= self._floor:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 
 from backstay.errors import ComputeTimeout
 
-from .envelope import Envelope
 from .filler import Filler
 from .freshness import Age, Lifetime, age
 from .request import Request
@@ -31,7 +30,7 @@ class Settler:
         """The value that the caller gets. `seen`: the first bytes of what was found."""
         counts = self._tally.of(request.key)
         if found is not None and not request.plan.refresh:
-            standing = _standing(found.envelope, request.plan.lifetime, now_ms)
+            standing = _standing(found, request.plan.lifetime, now_ms)
             if standing is not Age.DEAD:
                 counts.stale += standing is Age.STALE
                 counts.hits += standing is not Age.STALE
@@ -53,8 +52,8 @@ class Settler:
                 return await self._filler.obtain(request, seen)
             raise ComputeTimeout(f"computing {request.key!r} took longer than {limit} s; it goes on")
         except Exception as exc:  # whatever the computation raised: a stale value may stand in for it
-            usable = old is not None and not self._shelf.invalidated(old.envelope)
-            if old is not None and usable and self._shelf.age_of(old.envelope) is not Age.DEAD:
+            usable = old is not None and not self._shelf.invalidated(request.key, old)
+            if old is not None and usable and self._shelf.age_of(old) is not Age.DEAD:
                 self._tally.of(request.key).stale += 1
                 self._filler.failed(request, exc, served_stale=True)
                 return old.value
@@ -62,9 +61,9 @@ class Settler:
             raise
 
 
-def _standing(envelope: Envelope, lifetime: Lifetime, now_ms: float) -> Age:
+def _standing(found: Decoded[Any], lifetime: Lifetime, now_ms: float) -> Age:
     """What this caller may do with the entry: its own swr decides whether stale is good enough."""
-    standing = age(now_ms, envelope.fresh_until, envelope.dead_after, cost=envelope.cost, beta=lifetime.beta)
+    standing = age(now_ms, found.fresh_until, found.dead_after, cost=found.cost, beta=lifetime.beta)
     if standing is Age.STALE:
-        return Age.STALE if (now_ms - envelope.fresh_until) / 1000.0 < lifetime.swr else Age.DEAD
+        return Age.STALE if (now_ms - found.fresh_until) / 1000.0 < lifetime.swr else Age.DEAD
     return standing

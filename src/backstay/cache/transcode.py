@@ -32,8 +32,13 @@ class Decoded(NamedTuple, Generic[T]):
     """A stored value with what its envelope says."""
 
     value: T
-    envelope: Envelope
-    raw: bytes
+    epoch: int
+    fresh_until: int
+    dead_after: int
+    cost: int
+    tags: tuple[str, ...]
+    size: int
+    """Bytes of the whole entry as it is stored."""
     payload: bytes
     """What the codec was given: opened and decompressed."""
 
@@ -90,9 +95,7 @@ class Transcoder:
         """The value in the envelope, or why it cannot be had. Never raises for bytes."""
         if envelope.codec != codec.number:
             return Doubt.CODEC
-        # The normal case needs no call: nothing is sealed, and nothing should be.
-        plain = self._encryptor is None and not envelope.flags & _SEALED
-        payload = envelope.payload if plain else self._open(envelope)
+        payload = self._open(envelope)
         if payload is None:
             return Doubt.UNSEALABLE
         try:
@@ -101,9 +104,8 @@ class Transcoder:
             value = codec.decode(payload)
         except Exception:  # noqa: BLE001 - an application's codec may raise anything; doubt is a miss
             return Doubt.UNDECODABLE
-        # As Decoded(...) would, without its detour: this line runs for every hit.
-        decoded: Decoded[T] = _new(Decoded, (value, envelope, raw, payload))
-        return decoded
+        _, _, _, epoch, fresh, dead, cost, tags, _ = envelope
+        return Decoded(value, epoch, fresh, dead, cost, tags, len(raw), payload)
 
     def _pack(self, envelope: Envelope) -> bytes:
         if self._encryptor is None:

@@ -197,8 +197,13 @@ class ServerProcess:
         """``kill -9`` for it and its children: nothing is flushed, nobody is told."""
         if self._process is None or not self.running:
             return
+        # Stopped first, so that no child is born between the count and the blow.
+        self._signal_family(signal.SIGSTOP)
+        children = _children(self.pid)
         self._signal_family(signal.SIGKILL)
         self._process.wait()
+        # A server does not start again while a child of its former self holds on to the shared memory.
+        wait_until(lambda: not any(map(_lives, children)), f"the children of {self.name} to be gone")
 
     def pause(self) -> None:
         """SIGSTOP: it accepts connections (the kernel does) and answers none."""
@@ -236,6 +241,14 @@ def running(*processes: ServerProcess) -> Generator[None]:
             stack.callback(process.stop)
             process.start()
         yield
+
+
+def _lives(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in "ZX"
 
 
 def _children(parent: int) -> list[int]:

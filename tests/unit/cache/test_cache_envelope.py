@@ -5,7 +5,7 @@ from zlib import crc32
 
 import pytest
 
-from backstay.cache.envelope import Doubt, Envelope, Flag, associated_data, pack, unpack
+from backstay.cache.envelope import Doubt, Envelope, Flag, associated_data, pack, plain, unpack
 
 KEY = "prices:symbol:MSFT"
 
@@ -69,13 +69,29 @@ def test_of_many_damaged_envelopes_none_is_accepted():
             assert isinstance(unpack(damaged, KEY), Doubt)
 
 
+def test_the_quick_look_agrees_with_the_close_one():
+    """`plain` accepts what `unpack` accepts, if nothing in it is unusual; and nothing else."""
+    draw = random.Random(5)
+    usual = {"flags": 0, "tags": ()}
+    raw, other = pack(envelope(**usual)), pack(envelope(key="prices:symbol:AAPL", payload=b"other" * 60, **usual))
+    assert raw[plain(raw, KEY, 3) : -4] == envelope().payload
+    for unusual in ({"flags": 1}, {"tags": ("a",)}, {"codec": 4}, {"key": "prices:symbol:MSF"}):
+        assert plain(pack(envelope(**usual | unusual)), KEY, 3) == 0
+    for _ in range(100_000):
+        damaged = mutated(draw, raw, other)
+        if damaged != raw:
+            assert plain(damaged, KEY, 3) == 0
+
+
 def test_damage_under_a_right_checksum_raises_nothing():
     """Whoever can write to the store can compute a checksum."""
     draw = random.Random(4)
     raw, other = pack(envelope()), pack(envelope(key="other", tags=()))
     for _ in range(30_000):
-        body = mutated(draw, raw, other)[4:]
-        unpack(crc32(body).to_bytes(4, "little") + body, KEY)
+        body = mutated(draw, raw, other)[:-4]
+        under_checksum = body + crc32(body).to_bytes(4, "little")
+        unpack(under_checksum, KEY)
+        plain(under_checksum, KEY, 3)
 
 
 def test_another_keys_envelope_is_refused():
@@ -87,7 +103,7 @@ def test_each_doubt_has_its_name():
     raw = pack(envelope())
     assert unpack(b"", KEY) is Doubt.SHORT
     assert unpack(b"x" * 100, KEY) is Doubt.FOREIGN
-    assert unpack(raw[:6] + b"\xff" + raw[7:], KEY) is Doubt.VERSION
+    assert unpack(raw[:30] + b"\xff" + raw[31:], KEY) is Doubt.VERSION
     assert unpack(raw[:-1], KEY) is Doubt.CHECKSUM
 
 

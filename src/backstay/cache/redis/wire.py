@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from backstay.errors import MissingExtraError
 
@@ -111,10 +111,10 @@ class Wire(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Part of asyncio.Protocol."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what create_connection makes
-        self._transport = transport
+        # What create_connection makes is one, though uvloop's does not say so by its class.
+        self._transport = made = cast("asyncio.Transport", transport)
         if self._ended:  # before it began
-            transport.abort()
+            made.abort()
         self.flush()
 
     def data_received(self, data: bytes) -> None:
