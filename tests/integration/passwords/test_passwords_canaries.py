@@ -171,7 +171,9 @@ async def test_canaries_are_hashed_and_verified_and_none_is_told(witness, count)
     canaries = [canary() for _ in range(count)]
     pepper = canary() * 3
     peppers = {"a": Secret(pepper)}
-    async with PasswordHasher(peppers=peppers, current_pepper="a", emitter=emitter, max_queue=count) as hasher:
+    async with PasswordHasher(
+        peppers=peppers, current_pepper="a", emitter=emitter, max_queue=count, deadline=3600.0
+    ) as hasher:
 
         async def one(text):
             stored = await hash_password(text, hasher=hasher)
