@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol
 
 import anyio
 
@@ -25,7 +25,7 @@ class Handle(Protocol):
     """A started task."""
 
     def cancel(self) -> None:
-        """Cancel it, once it has taken its first step."""
+        """Cancel it, in the next turn of the loop: by then it has taken its first step."""
         ...
 
 
@@ -84,7 +84,7 @@ class TaskOwner:
         """Whether `aclose` was called: nothing new starts from then on."""
         return self._closed
 
-    def start(self, run: Callable[[], Awaitable[None]], name: str) -> Handle:
+    def start(self, run: Callable[[], Coroutine[Any, Any, None]], name: str) -> Handle:
         """Run in a task, in a copy of the caller's context.
 
         `run` must handle its own errors: there is nobody to raise them to. It takes its first step even if it is
@@ -95,7 +95,7 @@ class TaskOwner:
         loop = _asyncio_loop()
         handle: Handle
         if loop is not None:
-            handle = _OnAsyncio(loop, run, name, self._ended)
+            handle = _OnAsyncio(loop, loop.create_task(run(), name=name), self._ended)
         else:
             handle = scope = anyio.CancelScope()
             _start_on_trio(lambda: self._within(scope, run), name)
@@ -127,32 +127,22 @@ class TaskOwner:
 
 
 class _OnAsyncio:
-    __slots__ = ("_ended", "_loop", "_task", "begun")
+    __slots__ = ("_ended", "_loop", "_task")
 
     def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        run: Callable[[], Awaitable[None]],
-        name: str,
-        ended: Callable[[Handle], None],
+        self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[None], ended: Callable[[Handle], None]
     ) -> None:
-        self.begun = False
         self._loop = loop
         self._ended = ended
-        self._task = loop.create_task(self._run(run), name=name)
-
-    async def _run(self, run: Callable[[], Awaitable[None]]) -> None:
-        self.begun = True
-        try:
-            await run()
-        finally:
-            self._ended(self)
+        self._task = task
+        task.add_done_callback(self._over)
 
     def cancel(self) -> None:
-        if self.begun:
-            self._task.cancel()
-        else:  # asyncio would not even begin it; by the next turn it has begun
-            self._loop.call_soon(self._task.cancel)
+        # asyncio would not even begin a task that is cancelled at once, and its `finally` would not be reached.
+        self._loop.call_soon(self._task.cancel)
+
+    def _over(self, _task: asyncio.Task[None]) -> None:
+        self._ended(self)
 
 
 def _asyncio_loop() -> asyncio.AbstractEventLoop | None:

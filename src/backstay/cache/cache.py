@@ -92,7 +92,7 @@ class Cache:
         self._plans = Plans(self._defaults)
         self._shelf = Shelf(self._far, transcoder or Transcoder(), self._tally, self._clock, self._emit)
         self._filler = Filler(self._shelf, self._owner, self._clock, self._emit)
-        self._settler = Settler(self._shelf, self._filler, self._tally)
+        self._settler = Settler(self._shelf, self._filler)
         self._invalidator = Invalidator(self._shelf, self._filler, self._tally, self._emit)
         self._locks = Locks(locks, self._owner, self._clock, self._emit) if locks is not None else None
 
@@ -150,11 +150,14 @@ class Cache:
             raw = await (self._far.look(stored_name(check_key(key))) or self._shelf.fetch(key))
         except CacheUnavailable:
             raw = await self._shelf.fetch(key)  # the slow way finds out what is wrong, and tells
-        now = self._clock.timestamp() * 1000.0
+        now, counts = self._clock.timestamp() * 1000.0, self._tally.of(key)
         found = None if raw is None else self._shelf.judge(key, raw, plan.label.codec, now)
         if found is None or plan.refresh or now + found.cost * plan.widest_draw >= found.fresh_until:
-            return await self._settler.settle(Request(key, compute_func, plan, found), found, head(raw), now)
-        counts = self._tally.of(key)
+            request = Request(key, compute_func, plan, counts, found)
+            seen = head(raw)
+            if found is not None and self._settler.serves(request, found, seen, now):
+                return found.value
+            return await self._settler.obtain(request, found, seen)
         counts.hits += 1
         if near is not None:
             near.keep(key, found, plan.label.codec, counts=counts, ticket=ticket, now_ms=now)
@@ -285,7 +288,7 @@ class Cache:
         together = Together(compute_many, len(missing))
         lifetime = self._defaults.lifetime(ttl, early=0.0)
         plan: Plan[Any] = Plan(label=label, lifetime=lifetime, lease=self._defaults.lease, cache_if=_is_there)
-        requests = [Request(key, partial(together.value, key), plan) for key in missing]
+        requests = [Request(key, partial(together.value, key), plan, self._tally.of(key)) for key in missing]
         try:
             values |= await self._filler.obtain_many(requests, missing, together.answered)
         finally:

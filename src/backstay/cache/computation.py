@@ -20,16 +20,28 @@ _ETAG: Final = "\0etag:"  # kept among the tags, where no caller's can be: their
 class Computation:
     """The computation under way. Get it with `computation()`; what is set counts once the value is returned."""
 
+    __slots__ = ("_tags", "_ttl", "cost", "etag", "key", "old")
+
     def __init__(self, key: str, old: Decoded[Any] | None) -> None:
-        self.key: Final = key
-        self.stale: Final[Any] = MISSING if old is None else old.value
-        """The value that was there, however old; `MISSING` if there is none, or it was invalidated."""
-        self.stale_etag: Final = None if old is None else _etag_in(old.tags)
-        """The `etag` that was set when that value was made."""
+        self.key = key
+        self.old = old
+        """What was found under the key and will not do."""
+        self.cost = 0.0
+        """Seconds that it took, once the value is made."""
         self.etag: str | None = None
         """What the source calls this version, up to 200 bytes."""
         self._ttl: float | None = None
         self._tags: tuple[str, ...] = ()
+
+    @property
+    def stale(self) -> Any:
+        """The value that was there, however old; `MISSING` if there is none, or it was invalidated."""
+        return MISSING if self.old is None else self.old.value
+
+    @property
+    def stale_etag(self) -> str | None:
+        """The `etag` that was set when that value was made."""
+        return None if self.old is None else _etag_in(self.old.tags)
 
     @property
     def ttl(self) -> float | None:

@@ -137,11 +137,11 @@ class FarTier:
         self.log.apply(reading.epoch, reading.records)
         return reading.values
 
-    async def acquire(
+    def acquire(
         self, key: str, token: str, *, epoch: int, floor: int, lease: float, seen: bytes
-    ) -> Acquired | Away:
+    ) -> Awaitable[Acquired | Away]:
         """Ask for the lease of a key."""
-        return await self._ask(
+        return self._ask(
             "acquire",
             lambda: self._backend.acquire(key, token, epoch=epoch, floor=floor, lease=lease, seen=seen),
         )
@@ -150,9 +150,9 @@ class FarTier:
         """Renew a lease, or end it (0)."""
         return await self._ask("hold", lambda: self._backend.hold(key, token, lease=lease))
 
-    async def fill(self, key: str, token: str, value: bytes, *, ttl: float) -> bool | Away:
+    def fill(self, key: str, token: str, value: bytes, *, ttl: float) -> Awaitable[bool | Away]:
         """Store under the lease."""
-        return await self._ask("fill", lambda: self._backend.fill(key, token, value, ttl=ttl))
+        return self._ask("fill", lambda: self._backend.fill(key, token, value, ttl=ttl))
 
     async def put(self, entries: Mapping[str, bytes | None], *, ttl: float = 0.0) -> bool:
         """Store or remove, whatever is there. False: not done, and the keys are owed an invalidation."""

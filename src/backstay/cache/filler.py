@@ -12,6 +12,8 @@ import itertools
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from inspect import isawaitable
+from types import CoroutineType
 from typing import Any, Final, Literal, TypeVar, assert_never
 
 import anyio
@@ -106,7 +108,7 @@ class Filler:
                         request.key, step.value, request.plan.label.codec, self._shelf.now_ms()
                     )
                     if found is not None and self._shelf.age_of(found) is Age.FRESH:
-                        self._shelf.tally.of(request.key).coalesced += 1
+                        request.counts.coalesced += 1
                         return found.value
                     seen = head(step.value)
                 case Busy():
@@ -278,11 +280,15 @@ class Filler:
         """Compute under a lease, which is renewed meanwhile, and store under it."""
         settled, token = False, flight.token
         self._keeper.hold(name, token, request.plan.lease)
+        made = Computation(request.key, request.old)
         try:
-            value, made, cost = await self._timed(request)
+            value = await self._computed(request, made)
             flight.tags = made.tags
             flight.land(value)  # nobody has to wait for the store; who comes next asks it after this fill
-            settled = await self._store(request, flight, value, made, cost=cost)
+            written = self._written(request, flight, value, made)
+            if written is not None:
+                self._told(request, await self._shelf.far.fill(name, token, written[0], ttl=written[1]))
+                settled = True  # used up by the fill, or found to be void
             return value
         finally:
             self._keeper.let_go(token)
@@ -294,53 +300,58 @@ class Filler:
 
     async def _unleased(self, request: Request[T], name: str, flight: Flight[T]) -> T:
         try:
-            value, _, _ = await self._timed(request)
+            value = await self._computed(request, Computation(request.key, request.old))
             self._emit(NotStored(key=request.key, reason="unavailable"))
             return value
         finally:
             if self._lone.get(name) is flight:
                 del self._lone[name]
 
-    async def _timed(self, request: Request[T]) -> tuple[T, Computation, float]:
-        """The value, what the computation said about it, and the seconds it took."""
-        began = self._clock.monotonic()
-        counts = self._shelf.tally.of(request.key)
-        made = Computation(request.key, request.old)
+    async def _computed(self, request: Request[T], made: Computation) -> T:
+        """The value. What the computation says about it, and what it cost, are in `made` then."""
         under_way.set(made)  # in the context of the flight's own task
+        began = self._clock.monotonic()
         try:
-            value = await call(request.compute)
+            result: Any = request.compute()
+            # Almost always a coroutine: the general question is dear.
+            value: T = await result if type(result) is CoroutineType or isawaitable(result) else result
         except Exception:  # whatever the computation raises is its callers' business: only counted here
-            counts.failed += 1
+            request.counts.failed += 1
             raise
-        cost = self._clock.monotonic() - began
-        counts.computed += 1
+        made.cost = self._clock.monotonic() - began
+        request.counts.computed += 1
         if self._emit.listening:
-            self._emit(Computed(key=request.key, seconds=cost))
-        return value, made, cost
+            self._emit(Computed(key=request.key, seconds=made.cost))
+        return value
 
-    async def _store(
-        self, request: Request[T], flight: Flight[T], value: T, made: Computation, *, cost: float
-    ) -> bool:
-        """Whether the lease is settled: used up by the fill, or found to be void."""
+    def _written(
+        self, request: Request[T], flight: Flight[T], value: T, made: Computation
+    ) -> tuple[bytes, float] | None:
+        """What to store, and for how many seconds; None if it is not to be, or cannot be."""
+        plan, label, ttl = request.plan, request.plan.label, made.ttl
+        if ttl == 0 or not plan.wanted(value):
+            return None
+        if ttl is None:
+            ttl = plan.ttl_of(value)
+        kept = ttl + plan.lifetime.afterlife
         try:
-            if not request.plan.wanted(value) or made.ttl == 0:
-                return False
-            ttl = request.plan.ttl_of(value) if made.ttl is None else made.ttl
-            kept = ttl + request.plan.lifetime.afterlife
-            label = request.plan.label
             if made.tags or made.etag is not None:
                 label = Label(label.codec, made.labels(label.tags), label.sensitive)
-            raw = self._shelf.write(request.key, value, label, ttl=ttl, kept=kept, epoch=flight.epoch, cost=cost)
+            raw = self._shelf.write(
+                request.key, value, label, ttl=ttl, kept=kept, epoch=flight.epoch, cost=made.cost
+            )
         except (EncodingError, ValueTooLarge, SealingRequired) as exc:
             self._emit(NotStored(key=request.key, reason=_REASONS[type(exc)], detail=str(exc)))
-            return False
-        stored = await self._shelf.far.fill(request.name, flight.token, raw, ttl=kept)
+            return None
+        return raw, kept
+
+    def _told(self, request: Request[Any], stored: bool | Away) -> None:
+        """Count and tell what became of a fill."""
         if stored is AWAY:
             self._emit(NotStored(key=request.key, reason="unavailable"))
         elif not stored:
-            self._shelf.tally.of(request.key).refused += 1
+            request.counts.refused += 1
             self._emit(NotStored(key=request.key, reason="refused"))
-        return True
 
     def failed(self, request: Request[Any], error: Exception, *, served_stale: bool) -> None:
         """Tell that a caller met a failed computation, and what it got instead."""

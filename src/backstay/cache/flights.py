@@ -164,15 +164,30 @@ class Crowd:
 class Round(Generic[T]):
     """One asking."""
 
-    __slots__ = ("answer", "answered", "begun", "next", "over")
+    __slots__ = ("_over", "_waited", "answer", "answered", "begun", "next")
 
     def __init__(self) -> None:
-        self.over = Signal()
+        # Most rounds are over before anybody asks: what they would wait for is made when they do.
+        self._waited: Signal | None = None
+        self._over = False
         self.begun = False
         self.answered = False
         self.answer: T
         self.next: Round[T] | None = None
         """The one that began when this one was over."""
+
+    def end(self) -> None:
+        """It is over, answered or not."""
+        self._over = True
+        if self._waited is not None:
+            self._waited.set()
+
+    async def over(self) -> None:
+        """Come back when it is."""
+        if not self._over:
+            if self._waited is None:
+                self._waited = Signal()
+            await self._waited.wait()
 
 
 class Rounds(Generic[T]):
@@ -190,27 +205,14 @@ class Rounds(Generic[T]):
 
         `together`: others ask in this very turn of the loop, so wait for them before it begins.
         """
+        mine: Round[T] = Round()
         ahead = self._running.get(key)
         if ahead is not None:
-            began_before = ahead.begun
-            await ahead.over.wait()
-            if ahead.answered and not began_before:
-                return ahead.answer
-            # Whatever followed has begun after this caller came.
-            while (later := ahead.next) is not None:
-                await later.over.wait()
-                if later.answered:
-                    return later.answer
-                ahead = later  # who asked was cancelled
-        return await self._lead(key, ahead, question, together=together)
-
-    async def _lead(
-        self, key: str, ahead: Round[T] | None, question: Callable[[], Awaitable[T]], *, together: bool
-    ) -> T:
-        mine: Round[T] = Round()
+            last, good = await _follow(ahead)
+            if good:
+                return last.answer
+            last.next = mine
         self._running[key] = mine
-        if ahead is not None:
-            ahead.next = mine
         try:
             if together:
                 await anyio.lowlevel.checkpoint()
@@ -221,4 +223,19 @@ class Rounds(Generic[T]):
         finally:
             if self._running.get(key) is mine:
                 del self._running[key]
-            mine.over.set()
+            mine.end()
+
+
+async def _follow(ahead: Round[T]) -> tuple[Round[T], bool]:
+    """The first round that began after the caller came and was answered, and True; or the last one, and False."""
+    began_before = ahead.begun
+    await ahead.over()
+    if ahead.answered and not began_before:
+        return ahead, True
+    # Whatever followed has begun after this caller came.
+    while (later := ahead.next) is not None:
+        await later.over()
+        if later.answered:
+            return later, True
+        ahead = later  # who asked was cancelled
+    return ahead, False

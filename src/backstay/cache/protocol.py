@@ -61,7 +61,7 @@ class CacheBackend(Protocol):
     without raising the floor); that two keys written in one call are seen together; that anything survives
     a restart.
 
-    Every method raises `CacheUnavailable` when the store cannot be reached or does not answer within the
+    Every method is awaited, and may be an ``async def``. It raises `CacheUnavailable` when the store cannot be reached or does not answer within the
     backend's own budget, and then whether the operation happened is unknown. A cancelled call may or may
     not have happened; it never disturbs another caller's.
     """
@@ -74,9 +74,9 @@ class CacheBackend(Protocol):
         """
         ...
 
-    async def acquire(
+    def acquire(
         self, key: str, token: str, /, *, epoch: int, floor: int, lease: float, seen: bytes
-    ) -> Acquired:
+    ) -> Awaitable[Acquired]:
         """Ask for the lease of a key, in one atomic step.
 
         * An entry whose first 32 bytes are not `seen` was filled since the caller looked: `Hit`.
@@ -94,7 +94,7 @@ class CacheBackend(Protocol):
         """
         ...
 
-    async def fill(self, key: str, token: str, value: bytes, /, *, ttl: float) -> bool:
+    def fill(self, key: str, token: str, value: bytes, /, *, ttl: float) -> Awaitable[bool]:
         """Store the value for `ttl` seconds and end the lease, if the lease still holds `token`.
 
         False, and nothing is changed, if it does not.

@@ -15,6 +15,7 @@ from .envelope import MAX_TAGS
 from .freshness import WIDEST_DRAW, Defaults, Lifetime, Ttl, seconds
 from .keys import stored_name
 from .scopes import check_tag
+from .stats import Counts
 from .transcode import Decoded
 
 T = TypeVar("T")
@@ -158,10 +159,13 @@ class Plans:
 class Request(Generic[T]):
     """One key, how to compute its value, and how to keep it."""
 
-    __slots__ = ("compute", "key", "name", "old", "plan")
+    __slots__ = ("compute", "counts", "key", "name", "old", "plan")
 
-    def __init__(self, key: str, compute: Compute[T], plan: Plan[T], old: Decoded[T] | None = None) -> None:
+    def __init__(
+        self, key: str, compute: Compute[T], plan: Plan[T], counts: Counts, old: Decoded[T] | None = None
+    ) -> None:
         self.key = key
+        self.counts = counts
         self.compute = compute
         self.plan = plan
         self.old = old

@@ -12,7 +12,6 @@ from .filler import Filler
 from .freshness import Age, Lifetime, age
 from .request import Request
 from .shelf import Shelf
-from .stats import Tally
 from .transcode import Decoded
 
 T = TypeVar("T")
@@ -21,28 +20,27 @@ T = TypeVar("T")
 class Settler:
     """Decides by age and by what the caller allows."""
 
-    def __init__(self, shelf: Shelf, filler: Filler, tally: Tally) -> None:
+    def __init__(self, shelf: Shelf, filler: Filler) -> None:
         self._shelf = shelf
         self._filler = filler
-        self._tally = tally
 
-    async def settle(self, request: Request[T], found: Decoded[T] | None, seen: bytes, now_ms: float) -> T:
-        """The value that the caller gets. `seen`: the first bytes of what was found."""
-        counts = self._tally.of(request.key)
-        if found is not None and not request.plan.refresh:
-            standing = _standing(found, request.plan.lifetime, now_ms)
-            if standing is not Age.DEAD:
-                counts.stale += standing is Age.STALE
-                counts.hits += standing is not Age.STALE
-                if standing is not Age.FRESH:
-                    self._filler.renew(request, seen)
-                return found.value
-        counts.misses += 1
-        return await self._obtain(request, found, seen)
+    def serves(self, request: Request[T], found: Decoded[T], seen: bytes, now_ms: float) -> bool:
+        """Whether the caller gets what was found, which may be renewed behind it. `seen`: its first bytes."""
+        if request.plan.refresh:
+            return False
+        standing = _standing(found, request.plan.lifetime, now_ms)
+        if standing is Age.DEAD:
+            return False
+        request.counts.stale += standing is Age.STALE
+        request.counts.hits += standing is not Age.STALE
+        if standing is not Age.FRESH:
+            self._filler.renew(request, seen)
+        return True
 
-    async def _obtain(self, request: Request[T], found: Decoded[T] | None, seen: bytes) -> T:
+    async def obtain(self, request: Request[T], found: Decoded[T] | None, seen: bytes) -> T:
         """Compute, or wait for who does; the old value stands in where the caller allows it."""
         plan = request.plan
+        request.counts.misses += 1
         old = found if plan.lifetime.grace > 0 else None
         limit = plan.hard_timeout if old is None or plan.soft_timeout is None else plan.soft_timeout
         try:
@@ -54,7 +52,7 @@ class Settler:
         except Exception as exc:  # whatever the computation raised: a stale value may stand in for it
             usable = old is not None and not self._shelf.invalidated(request.key, old)
             if old is not None and usable and self._shelf.age_of(old) is not Age.DEAD:
-                self._tally.of(request.key).stale += 1
+                request.counts.stale += 1
                 self._filler.failed(request, exc, served_stale=True)
                 return old.value
             self._filler.failed(request, exc, served_stale=False)

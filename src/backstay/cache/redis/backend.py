@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from backstay.cache.freshness import MAX_TTL
 from backstay.cache.protocol import (
@@ -28,6 +28,7 @@ from backstay.errors import CacheUnavailable, ConfigError, MissingExtraError
 from backstay.secret import Secret
 from backstay.tasks import TaskOwner
 
+from .batch import Batch
 from .dial import Dial
 from .link import Link
 from .names import Names, encode
@@ -42,10 +43,13 @@ try:
 except ImportError as exc:
     raise MissingExtraError("redis", "backstay.cache.redis") from exc
 
+T = TypeVar("T")
+
 DEFAULT_BUDGET: Final = 0.25
 """Seconds within which Redis answers a request."""
 
 _CLOSING_TURNS: Final = 3
+_GRANTED: Final = Granted()
 _KEEP_US: Final = int(MAX_TTL * 1_000_000)
 
 
@@ -92,7 +96,9 @@ class RedisCache:
             self._port = self._link
         else:
             self._port = PlainPort(way, self._owner, budget=budget)
-        self._reader.port = self._port
+        self._claims = Batch("acquire", _acquired)
+        self._fills = Batch("fill", bool, self._reader.changed)
+        self._reader.port = self._claims.port = self._fills.port = self._port
         self.look = self._reader.look
         """Look at one key, together with whoever else looks in this turn of the loop (`Prompt`)."""
 
@@ -162,29 +168,20 @@ class RedisCache:
 
     # Leases, values, the log, and locks.
 
-    async def acquire(
+    def acquire(
         self, key: str, token: str, /, *, epoch: int, floor: int, lease: float, seen: bytes
-    ) -> Acquired:
-        """Ask for the lease of a key."""
-        names = self._names.entry_and_lease(key)
-        answer = await self._run(call("acquire", names, token, _ms(lease), epoch, floor, seen))
-        match answer:
-            case [1, bytes(value)]:
-                return Hit(value)
-            case [2, bytes(holder), int(left)]:
-                return Busy(holder.decode(), max(0, left) / 1000)
-            case _:
-                return Granted()
+    ) -> Awaitable[Acquired]:
+        """Ask for the lease of a key, together with whoever else asks in this turn of the loop."""
+        return self._together(self._claims, key, token, _ms(lease), epoch, floor, seen)
 
     async def hold(self, key: str, token: str, /, *, lease: float) -> bool:
         """Renew or end a lease that is still the caller's."""
         command = call("hold", self._names.entry_and_lease(key)[1:], token, _ms(lease) if lease > 0 else 0)
         return bool(await self._run(command, self._reader.telling(key)))
 
-    async def fill(self, key: str, token: str, value: bytes, /, *, ttl: float) -> bool:
-        """Store and end the lease, if it is still the caller's."""
-        command = call("fill", self._names.entry_and_lease(key), token, value, _ms(ttl))
-        return bool(await self._run(command, self._reader.telling(key)))
+    def fill(self, key: str, token: str, value: bytes, /, *, ttl: float) -> Awaitable[bool]:
+        """Store and end the lease, if it is still the caller's, together with who else does in this turn."""
+        return self._together(self._fills, key, token, value, _ms(ttl))
 
     async def put(self, entries: Mapping[str, bytes | None], /, *, ttl: float) -> None:
         """Store or remove, and void the leases: one write for all, one atomic step for each."""
@@ -220,6 +217,16 @@ class RedisCache:
 
     # The way to Redis.
 
+    def _together(self, batch: Batch[T], key: str, *arguments: Any) -> Awaitable[T]:
+        """No coroutine in between where the connection stands: every miss comes here twice."""
+        if not self._port.up:
+            return self._once_ready(batch, key, *arguments)
+        return batch.ask(key, self._names.entry_and_lease(key), *arguments)
+
+    async def _once_ready(self, batch: Batch[T], key: str, *arguments: Any) -> T:
+        await self._port.ready()
+        return await batch.ask(key, self._names.entry_and_lease(key), *arguments)
+
     async def _run(self, command: tuple[Any, ...], then: Callable[[Any], None] | None = None) -> Any:
         await self._port.ready()
         return await self._ask(command, then)
@@ -250,6 +257,16 @@ class RedisCache:
 
         self._port.send(command, deliver)
         return future
+
+
+def _acquired(answer: Any) -> Acquired:
+    match answer:
+        case [1, bytes(value)]:
+            return Hit(value)
+        case [2, bytes(holder), int(left)]:
+            return Busy(holder.decode(), max(0, left) / 1000)
+        case _:
+            return _GRANTED
 
 
 def _ms(seconds: float) -> int:

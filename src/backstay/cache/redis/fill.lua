@@ -1,7 +1,16 @@
--- Store under a lease: compare-and-set on the token. An invalidation removed the lease, so it is refused.
--- KEYS entry, lease   ARGV token, value, ms   > 1 stored, 0 refused
-local held = redis.call('GET', KEYS[2])
-if not held or string.match(held, '^(.*):%d+$') ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-redis.call('UNLINK', KEYS[2])
-return 1
+-- Store under leases: compare-and-set on the token. An invalidation removed the lease, so it is refused.
+-- KEYS (entry, lease)...   ARGV (token, value, ms)...   > for each: 1 stored, 0 refused
+-- GETEX without options reads without being tracked: who stores need not hear that the lease is gone.
+local answers = {}
+for i = 1, #KEYS / 2 do
+  local entry, lease, a = KEYS[2 * i - 1], KEYS[2 * i], 3 * i - 2
+  local held = redis.call('GETEX', lease)
+  if held and string.match(held, '^(.*):%d+$') == ARGV[a] then
+    redis.call('SET', entry, ARGV[a + 1], 'PX', ARGV[a + 2])
+    redis.call('UNLINK', lease)
+    answers[i] = 1
+  else
+    answers[i] = 0
+  end
+end
+return answers

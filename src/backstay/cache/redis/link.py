@@ -62,11 +62,17 @@ class Link:
         self._budget = budget
         self._heartbeat = heartbeat
         self._ears = ears
+        self.spans_slots: Final = True
         self._wire: Wire | None = None
         self._tracks = False
         self._started = False
         self._tried = asyncio.Event()
         self._down = asyncio.Event()
+
+    @property
+    def up(self) -> bool:
+        """Whether the connection stands."""
+        return self._wire is not None
 
     async def ready(self) -> None:
         """Come back once the link is up. The first attempt is waited for, a budget long."""

@@ -7,7 +7,7 @@ every command takes a connection of the pool; and a cancelled command costs its 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from backstay.errors import CacheRefused, CacheUnavailable, ConfigError, MissingExtraError
 from backstay.tasks import TaskOwner
@@ -35,6 +35,8 @@ class PlainPort:
         self._client: Any = client
         self._owner = owner
         self._budget = budget
+        self.up: Final = True
+        self.spans_slots: Final = True
 
     async def ready(self) -> None:
         """A client connects when it is used."""

@@ -15,6 +15,16 @@ Deliver = Callable[[Any], None]
 class Port(Protocol):
     """One way to a Redis server."""
 
+    @property
+    def up(self) -> bool:
+        """Whether `send` may be tried without waiting for `ready`."""
+        ...
+
+    @property
+    def spans_slots(self) -> bool:
+        """Whether one command may touch keys of several hash slots."""
+        ...
+
     async def ready(self) -> None:
         """Come back when `send` may be tried. Raises CacheUnavailable."""
         ...

@@ -76,7 +76,12 @@ class Reader:
 
         With the reply, and not by whoever waits for it: a caller that was cancelled has changed the key as well.
         """
-        return (lambda _: self._changed(key)) if self._audience else None
+        return (lambda _: self.changed(key)) if self._audience else None
+
+    def changed(self, key: str) -> None:
+        """Tell of a change of a key."""
+        for each in self._audience:
+            each.changed(key)
 
     def up(self) -> None:
         """Part of `Ears`. What was tracked over the last link is not over this one."""
@@ -99,7 +104,7 @@ class Reader:
             if name == self._names.epoch:
                 self._catch_up([], [])
             elif (key := self._names.key(name)) is not None:
-                self._changed(key)
+                self.changed(key)
             elif (lock := self._names.lock_name(name)) is not None:
                 for each in self._audience:
                     each.freed(lock)
@@ -107,10 +112,6 @@ class Reader:
     def _dismiss(self, audience: Audience) -> None:
         if audience in self._audience:
             self._audience.remove(audience)
-
-    def _changed(self, key: str) -> None:
-        for each in self._audience:
-            each.changed(key)
 
     def _send(self) -> None:
         if not self._wanted:
