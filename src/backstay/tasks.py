@@ -25,7 +25,7 @@ class Handle(Protocol):
     """A started task."""
 
     def cancel(self) -> None:
-        """Cancel it, in the next turn of the loop: by then it has taken its first step."""
+        """Cancel it, once it has taken its first step."""
         ...
 
 
@@ -36,7 +36,7 @@ class Signal:
 
     def __init__(self) -> None:
         self._set = False
-        self._futures: list[asyncio.Future[None]] = []
+        self._futures: list[asyncio.Future[None]] | None = None
         self._event: anyio.Event | None = None
 
     def is_set(self) -> bool:
@@ -48,10 +48,11 @@ class Signal:
         if self._set:
             return
         self._set = True
-        for future in self._futures:
-            if not future.done():
-                future.set_result(None)
-        self._futures = []
+        if self._futures is not None:
+            for future in self._futures:
+                if not future.done():
+                    future.set_result(None)
+            self._futures = None
         if self._event is not None:
             self._event.set()
 
@@ -62,7 +63,10 @@ class Signal:
         loop = _asyncio_loop()
         if loop is not None:
             future: asyncio.Future[None] = loop.create_future()
-            self._futures.append(future)
+            if self._futures is None:
+                self._futures = [future]
+            else:
+                self._futures.append(future)
             await future
         else:
             if self._event is None:
@@ -95,7 +99,7 @@ class TaskOwner:
         loop = _asyncio_loop()
         handle: Handle
         if loop is not None:
-            handle = _OnAsyncio(loop, loop.create_task(run(), name=name), self._ended)
+            handle = _OnAsyncio(loop, run, name, self._ended)
         else:
             handle = scope = anyio.CancelScope()
             _start_on_trio(lambda: self._within(scope, run), name)
@@ -127,22 +131,32 @@ class TaskOwner:
 
 
 class _OnAsyncio:
-    __slots__ = ("_ended", "_loop", "_task")
+    __slots__ = ("_ended", "_loop", "_task", "begun")
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[None], ended: Callable[[Handle], None]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        run: Callable[[], Coroutine[Any, Any, None]],
+        name: str,
+        ended: Callable[[Handle], None],
     ) -> None:
+        self.begun = False
         self._loop = loop
         self._ended = ended
-        self._task = task
-        task.add_done_callback(self._over)
+        self._task = loop.create_task(self._run(run), name=name)
+
+    async def _run(self, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self.begun = True
+        try:
+            await run()
+        finally:  # and not by a callback of the task's, which would take a turn of the loop of its own
+            self._ended(self)
 
     def cancel(self) -> None:
-        # asyncio would not even begin a task that is cancelled at once, and its `finally` would not be reached.
-        self._loop.call_soon(self._task.cancel)
-
-    def _over(self, _task: asyncio.Task[None]) -> None:
-        self._ended(self)
+        if self.begun:
+            self._task.cancel()
+        else:  # asyncio would not even begin it; by the next turn it has begun
+            self._loop.call_soon(self._task.cancel)
 
 
 def _asyncio_loop() -> asyncio.AbstractEventLoop | None:

@@ -249,14 +249,15 @@ class Cache:
                 value = near.get(key, reader)
                 if value is not MISSING:
                     values[key] = value
-        wanted = [check_key(key) for key in _few(keys) if key not in values]
+        wanted = [key for key in keys if key not in values] if values else _few(keys)
         if not wanted:
             return values
         ticket = near.ticket() if near is not None else 0
         found, _ = await self._shelf.find_many(wanted, reader)
         now = self._shelf.now_ms()
+        counts_of = self._tally.by_key.get
         for key, each in zip(wanted, found, strict=True):
-            counts = self._tally.of(key)
+            counts = counts_of(key) or self._tally.of(key)
             if each is None or now >= each.fresh_until:
                 counts.misses += 1
                 continue

@@ -9,99 +9,70 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
-import anyio.lowlevel
-
 from backstay.tasks import Handle, Signal, TaskOwner
 
 T = TypeVar("T")
 
 
-class Abandoned(Exception):
-    """The flight was cancelled with nobody aboard, just as this caller arrived. Look again."""
-
-
-class Flight(Generic[T]):
-    """A computation under way."""
+class Flight(Signal, Generic[T]):
+    """A computation under way. As a `Signal`, it is set when it has landed, whichever way."""
 
     __slots__ = (
-        "_done",
         "_error",
         "_outlives",
-        "_task",
         "_value",
+        "abandoned",
+        "boarded",
         "epoch",
         "key",
         "started",
         "tags",
+        "task",
         "token",
-        "waiters",
     )
 
-    def __init__(self, key: str, token: str, *, outlives: bool, started: float) -> None:
+    def __init__(self, key: str, token: str, *, epoch: int, outlives: bool, started: float) -> None:
         """`outlives`: go on when the last caller has gone. `started` is a monotonic reading."""
+        super().__init__()
         self.key = key
         self.token = token
         self.started = started
+        self.epoch = epoch
+        """The newest one known when it began."""
         self.tags: tuple[str, ...] = ()
         """Those of the value, known once it is computed."""
-        self.epoch = 0
-        """The newest one known when it began."""
-        self.waiters = 0
+        self.boarded = False
+        """Whether anybody waits, or has waited, for it: the first who does has started it."""
+        self.task: Handle | None = None
+        """What computes."""
+        self.abandoned = False
+        """Whether it was cancelled with nobody aboard, perhaps just as somebody came: who meets it looks again."""
         self._outlives = outlives
-        self._done = Signal()
-        self._task: Handle | None = None
         self._value: T | None = None
-        # Until it is known to have landed, whoever looks sees a flight that was cancelled.
-        self._error: Exception | None = Abandoned()
-
-    @property
-    def done(self) -> bool:
-        """Whether it has landed."""
-        return self._done.is_set()
-
-    def launch(self, owner: TaskOwner, run: Callable[[Flight[T]], Awaitable[T]]) -> None:
-        """Start the computation in a task of the owner's, in a copy of the caller's context."""
-
-        async def fly() -> None:
-            try:
-                self._value = await run(self)
-                self._error = None
-            except Exception as exc:  # noqa: BLE001 - handed to every caller aboard
-                if not self._done.is_set():
-                    self._error = exc
-            finally:
-                self._done.set()
-
-        self._task = owner.start(fly, f"backstay flight {self.key[:64]}")
+        self._error: Exception | None = None
 
     def land(self, value: T) -> None:
-        """Hand out the value, while the task goes on to store it."""
-        self._value = value
-        self._error = None
-        self._done.set()
+        """Hand out the value. The task may go on to store it; what happens then is nobody's business here."""
+        if not self.is_set():
+            self._value = value
+            self.set()
 
-    async def landed(self) -> None:
-        """Wait until it has landed, whichever way, without being aboard."""
-        await self._done.wait()
+    def fail(self, error: Exception | None) -> None:
+        """Hand out an error, unless there is a value. None: it was cancelled."""
+        if not self.is_set():
+            self._error, self.abandoned = error, error is None
+            self.set()
 
-    def end(self) -> None:
-        """Cancel the computation, unless it was asked to go on without callers."""
-        if not self._outlives and not self._done.is_set() and self._task is not None:
-            self._task.cancel()
-
-    async def join(self) -> T:
-        """Wait for the result. Raises what the computation raised, or Abandoned.
-
-        A caller that is cancelled leaves alone.
-        """
-        self.waiters += 1
-        try:
-            await self._done.wait()
-        finally:
-            self.waiters -= 1
+    def result(self) -> T:
+        """The value, once it has landed and is not abandoned. Raises what the computation raised."""
         if self._error is not None:
             raise self._error
         return self._value  # type: ignore[return-value]
+
+    def end(self) -> None:
+        """Cancel the computation, unless it was asked to go on without callers."""
+        if not self._outlives and not self.is_set() and self.task is not None:
+            self.task.cancel()
 
 
 class Crowd:
@@ -162,7 +133,11 @@ class Crowd:
 
 
 class Round(Generic[T]):
-    """One asking."""
+    """One asking, which those share who came before it began.
+
+    An answer that was asked for before a caller came may be older than what that caller has a right to. So at
+    most one asking per key runs, led by one of the callers, and the others wait for the *next* one.
+    """
 
     __slots__ = ("_over", "_waited", "answer", "answered", "begun", "next")
 
@@ -189,53 +164,17 @@ class Round(Generic[T]):
                 self._waited = Signal()
             await self._waited.wait()
 
-
-class Rounds(Generic[T]):
-    """Callers who ask the same question share the *next* asking of it, never one already under way.
-
-    An answer that was asked for before a caller came may be older than what that caller has a right to. So at
-    most one asking per key runs, by one of the callers, and the others wait for the one after it.
-    """
-
-    def __init__(self) -> None:
-        self._running: dict[str, Round[T]] = {}
-
-    async def ask(self, key: str, question: Callable[[], Awaitable[T]], *, together: bool = False) -> T:
-        """The answer to an asking that begins from now on. `question` handles its own errors.
-
-        `together`: others ask in this very turn of the loop, so wait for them before it begins.
-        """
-        mine: Round[T] = Round()
-        ahead = self._running.get(key)
-        if ahead is not None:
-            last, good = await _follow(ahead)
-            if good:
-                return last.answer
-            last.next = mine
-        self._running[key] = mine
-        try:
-            if together:
-                await anyio.lowlevel.checkpoint()
-            mine.begun = True
-            mine.answer = await question()
-            mine.answered = True
-            return mine.answer
-        finally:
-            if self._running.get(key) is mine:
-                del self._running[key]
-            mine.end()
-
-
-async def _follow(ahead: Round[T]) -> tuple[Round[T], bool]:
-    """The first round that began after the caller came and was answered, and True; or the last one, and False."""
-    began_before = ahead.begun
-    await ahead.over()
-    if ahead.answered and not began_before:
-        return ahead, True
-    # Whatever followed has begun after this caller came.
-    while (later := ahead.next) is not None:
-        await later.over()
-        if later.answered:
-            return later, True
-        ahead = later  # who asked was cancelled
-    return ahead, False
+    async def follow(self) -> tuple[Round[T], bool]:
+        """The first round from now on that was answered, and True; or the last one there was, and False."""
+        began_before = self.begun
+        await self.over()
+        if self.answered and not began_before:
+            return self, True
+        last = self
+        # Whatever followed has begun after this caller came.
+        while (later := last.next) is not None:
+            await later.over()
+            if later.answered:
+                return later, True
+            last = later  # who asked was cancelled
+        return last, False

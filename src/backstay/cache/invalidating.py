@@ -26,7 +26,7 @@ class Invalidator:
 
     async def replace(self, raws: Mapping[str, bytes | None], kept: float) -> Invalidation:
         """Store for `kept` seconds, or remove (None), by key."""
-        self._filler.forget_lone(lambda flight: flight.key in raws)
+        self._filler.forget_alone(lambda flight: flight.key in raws)
         applied = await self._shelf.put(raws, kept)
         for key in raws:
             self._tally.of(key).invalidated += 1
@@ -40,7 +40,7 @@ class Invalidator:
         def concerns(flight: Flight[Any]) -> bool:
             return (matches is not None and matches(flight.key)) or any(tag in flight.tags for tag in tags)
 
-        self._filler.forget_lone(concerns)
+        self._filler.forget_alone(concerns)
         applied = await self._shelf.far.bump(scopes)
         return self._told(tuple(scopes), applied=applied)
 

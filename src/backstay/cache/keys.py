@@ -37,6 +37,7 @@ MAX_KEY_BYTES: Final = 8192
 MAX_STORED_BYTES: Final = 512
 """Longest key text that is stored under its own name, in UTF-8 bytes."""
 
+_SURELY_SHORT = MAX_STORED_BYTES // 4
 _UNSAFE = re.compile(r"[^A-Za-z0-9._~@+=,-]")
 _ESCAPE = re.compile(r"(?:%[0-9A-F]{2})+")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -146,6 +147,14 @@ def check_key(key: str) -> str:
     if len(key) * 4 > MAX_KEY_BYTES and len(key.encode("utf-8", "surrogatepass")) > MAX_KEY_BYTES:
         raise InvalidKey(f"a cache key has at most {MAX_KEY_BYTES} bytes; {key[:40]!r}… is longer")
     return key
+
+
+def names_of(keys: Sequence[str]) -> list[str]:
+    """`stored_name` of each, if all can be keys. Raises as `check_key`."""
+    # A short text needs no closer look, and most are.
+    return [
+        key if type(key) is str and 0 < len(key) <= _SURELY_SHORT else stored_name(check_key(key)) for key in keys
+    ]
 
 
 def _namespace(namespace: str) -> str:

@@ -61,9 +61,9 @@ class CacheBackend(Protocol):
     without raising the floor); that two keys written in one call are seen together; that anything survives
     a restart.
 
-    Every method is awaited, and may be an ``async def``. It raises `CacheUnavailable` when the store cannot be reached or does not answer within the
-    backend's own budget, and then whether the operation happened is unknown. A cancelled call may or may
-    not have happened; it never disturbs another caller's.
+    Every method is awaited, and may be an ``async def``. It raises `CacheUnavailable` when the store cannot be
+    reached or does not answer within the backend's own budget, and then whether the operation happened is unknown.
+    A cancelled call may or may not have happened; it never disturbs another caller's.
     """
 
     async def read(self, keys: Sequence[str], /, *, since: int) -> Reading:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from types import CoroutineType
 from typing import Any, Generic, TypeAlias, TypedDict, TypeVar
 
 from backstay.errors import InvalidKey
@@ -81,11 +79,14 @@ class Plan(Generic[T]):
     hard_timeout: float | None = None
     refresh: bool = False
     local: bool = True
+    afterlife: float = field(init=False)
+    """Seconds for which the backend has to keep an entry past its ttl."""
     widest_draw: float = field(init=False)
     """So many ms per µs of cost before its expiry an entry is surely fresh, whatever XFetch draws."""
 
     def __post_init__(self) -> None:
         """Made once, looked at by every hit."""
+        object.__setattr__(self, "afterlife", self.lifetime.afterlife)
         object.__setattr__(self, "widest_draw", self.lifetime.beta * WIDEST_DRAW)
 
     @property
@@ -172,17 +173,6 @@ class Request(Generic[T]):
         """What was found and will not do, if it may be shown to the computation."""
         self.name = stored_name(key)
         """What the backend calls the key."""
-
-
-async def call(compute: Compute[T]) -> T:
-    """Run the computation, whichever kind it is."""
-    result: Any = compute()
-    # Almost always a coroutine: the general question is dear.
-    kind: Any = result.__class__
-    if kind is CoroutineType or inspect.isawaitable(result):
-        result = await result
-    value: T = result
-    return value
 
 
 def check_tags(tags: Sequence[str]) -> tuple[str, ...]:

@@ -9,11 +9,11 @@ from backstay.clock import Clock
 from backstay.events import Emitter
 
 from .codecs import Codec
-from .envelope import CRC_BYTES, HEAD_BYTES, Doubt, Envelope, plain, times_in, unpack
+from .envelope import CRC_BYTES, HEAD_BYTES, Doubt, Envelope, plain, plain_many, times_in, unpack
 from .events import Doubted
 from .far import AWAY, FarTier
 from .freshness import Age, age
-from .keys import stored_name
+from .keys import names_of, stored_name
 from .request import Label
 from .stats import Tally
 from .transcode import Decoded, Times, Transcoder
@@ -47,12 +47,19 @@ class Shelf:
     async def find_many(
         self, keys: Sequence[str], codec: Codec[T]
     ) -> tuple[list[Decoded[T] | None], Sequence[bytes | None]]:
-        """The entries that may be served or renewed, and the bytes that were seen, in one look."""
-        raws = await self.far.read([stored_name(key) for key in keys])
+        """The entries that may be served or renewed, and the bytes that were seen, in one look.
+
+        Raises InvalidKey.
+        """
+        raws = await self.far.read(names_of(keys))
         if raws is AWAY:
             return [None] * len(keys), [None] * len(keys)
-        now, judge = self.now_ms(), self.judge
-        found = [None if raw is None else judge(key, raw, codec, now) for key, raw in zip(keys, raws, strict=True)]
+        starts = [0] * len(keys) if self._seals else plain_many(raws, keys, codec.number)
+        now, open_plain = self.now_ms(), self._open_plain
+        found = [
+            open_plain(key, raw, start, codec, now) if start and raw else self._judge_closely(key, raw, codec, now)
+            for key, raw, start in zip(keys, raws, starts, strict=True)
+        ]
         return found, raws
 
     async def fetch(self, key: str) -> bytes | None:
@@ -65,6 +72,10 @@ class Shelf:
         start = plain(raw, key, codec.number)
         if not start or self._seals:
             return self._judge_closely(key, raw, codec, now_ms)
+        return self._open_plain(key, raw, start, codec, now_ms)
+
+    def _open_plain(self, key: str, raw: bytes, start: int, codec: Codec[T], now_ms: float) -> Decoded[T] | None:
+        """What a proven envelope holds from `start` on, if it is neither dead nor invalidated."""
         epoch, fresh, dead, cost = times_in(raw)
         if now_ms >= dead or (epoch < self._log.latest and self._log.newest(key, (), epoch)):
             return None
@@ -78,8 +89,10 @@ class Shelf:
         decoded: Decoded[T] = _new(Decoded, (value, epoch, fresh, dead, cost, (), len(raw), payload))
         return decoded
 
-    def _judge_closely(self, key: str, raw: bytes, codec: Codec[T], now_ms: float) -> Decoded[T] | None:
-        """The same for what is not the usual: tagged, compressed or sealed, or in doubt."""
+    def _judge_closely(self, key: str, raw: bytes | None, codec: Codec[T], now_ms: float) -> Decoded[T] | None:
+        """The same for what is not the usual: nothing, tagged, compressed or sealed, or in doubt."""
+        if raw is None:
+            return None
         envelope = unpack(raw, key)
         if isinstance(envelope, Doubt):
             self._doubt(key, envelope)

@@ -1,4 +1,4 @@
-"""The calls of one script in one turn of the loop, made together: one command, one reply, one atomic step for each."""
+"""The calls of one script in one turn of the loop: one command, one reply, and one atomic step for each."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ class Batch(Generic[T]):
         """Set once, before anything is asked for."""
 
     def ask(self, key: str, names: Sequence[bytes], *arguments: Any) -> asyncio.Future[T]:
-        """The answer about a key, whose names these are, asked for together with the others of this turn. Raises CacheUnavailable."""
+        """The answer about a key, asked for together with the others of this turn. Raises CacheUnavailable.
+
+        `names` are the key's in Redis.
+        """
         loop = self._loop
         if loop is None:
             loop = self._loop = asyncio.get_running_loop()

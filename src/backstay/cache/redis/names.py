@@ -26,7 +26,7 @@ class Names:
 
     def entry(self, key: str) -> bytes:
         """Of the entry under a key."""
-        return b"%s%s}" % (self._entry, key.encode() if key.isascii() else encode(key))
+        return self._entry + (key.encode() if key.isascii() else encode(key)) + b"}"
 
     def entry_and_lease(self, key: str) -> tuple[bytes, bytes]:
         """Of the entry and of its lease."""
