@@ -1,6 +1,6 @@
 """What `invalidate_pattern` costs with a million keys in Redis, whatever the glob.
 
-    python benchmarks/cache/bench_invalidate_pattern.py [keys] [rounds]
+    python benchmarks/cache/bench_invalidate_pattern.py [--quick] [--keys 1000000] [--rounds 400]
 
 Beside it in the same run: the same with a thousand keys, and a PING on a connection of its own while patterns are
 invalidated, against a PING while nothing happens. Milliseconds.
@@ -8,9 +8,9 @@ invalidated, against a PING while nothing happens. Milliseconds.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import statistics
-import sys
 import time
 
 from backstay.cache import Cache, Invalidation
@@ -74,5 +74,9 @@ async def main(keys: int, rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    numbers = [int(text) for text in sys.argv[1:]]
-    asyncio.run(main(*(numbers + [1_000_000, 400][len(numbers) :])))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a smoke run")
+    parser.add_argument("--keys", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=400)
+    given = parser.parse_args()
+    asyncio.run(main(20_000, 100) if given.quick else main(given.keys, given.rounds))

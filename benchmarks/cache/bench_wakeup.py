@@ -1,6 +1,6 @@
 """How long after a fill a caller who waits in another process has the value.
 
-    python benchmarks/cache/bench_wakeup.py [rounds]
+    python benchmarks/cache/bench_wakeup.py [--quick] [--rounds 300]
 
 Two processes on one Redis: one computes for 50 ms, the other waits for it. Both read the same monotonic clock
 (Linux): from the moment the computation returned to the moment the waiting call did. That includes encoding, the
@@ -9,9 +9,9 @@ fill, the push, and the read that follows it. Milliseconds.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import statistics
-import sys
 
 from backstay.testing.fleet import fleet
 from backstay.testing.redis_server import start_redis
@@ -45,4 +45,8 @@ def main(rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 300)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a smoke run")
+    parser.add_argument("--rounds", type=int, default=300)
+    given = parser.parse_args()
+    main(30 if given.quick else given.rounds)

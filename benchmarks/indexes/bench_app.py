@@ -1,6 +1,6 @@
 """How good, how frugal and how truthful the advice is on an application, beside what others advise.
 
-    python benchmarks/indexes/bench_app.py postgresql://postgres@127.0.0.1:5432/postgres
+    python benchmarks/indexes/bench_app.py [url] [--quick] [--keep] [--alone]
 
 Needs HypoPG, about 2 GB of disk and ten minutes. Prints one JSON object. Every set of indexes is *really built* in
 a copy of the database; estimates are then the planner's own, weighted, over the cost without any index, and times
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -36,6 +37,8 @@ BUDGET = 135 * 2**20
 SEEN, OTHER = workload(1), workload(7001)
 _EXPRESSION = "lower("  # no peer proposes expressions; figures without that statement are given beside
 
+URL = os.environ.get("DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
+
 
 class Bench:
     """A server with the application's database on it, and a copy for each set of indexes."""
@@ -44,13 +47,21 @@ class Bench:
         self.server = server
         self.base, self.copy = (f"{server.rpartition('/')[0]}/{name}" for name in (BASE, COPY))
 
-    async def create(self) -> None:
+    async def create(self, *, quick: bool = False) -> None:
+        rows = {table: count // 20 for table, count in ROWS.items()} if quick else ROWS
         await self._admin(f"drop database if exists {BASE} with (force)", f"create database {BASE}")
         connection = await asyncpg.connect(self.base)
         await connection.execute("create extension if not exists hypopg")
-        await connection.execute(SCHEMA.format(**ROWS))
+        await connection.execute(SCHEMA.format(**rows))
         await connection.execute("vacuum analyze")
         await connection.close()
+
+    async def exists(self) -> bool:
+        """Whether an earlier run has left the database."""
+        connection = await asyncpg.connect(self.server)
+        found: bool = await connection.fetchval("select exists (select from pg_database where datname = $1)", BASE)
+        await connection.close()
+        return found
 
     async def fresh_copy(self) -> None:
         await self._admin(f"drop database if exists {COPY} with (force)", f"create database {COPY} template {BASE}")
@@ -181,10 +192,10 @@ def _index(column: Column) -> Index:
     return Index(column[0], column[1])
 
 
-async def main(server: str, *, keep: bool, alone: bool) -> dict[str, dict[str, dict[str, Any]]]:
+async def main(server: str, *, keep: bool, alone: bool, quick: bool) -> dict[str, dict[str, dict[str, Any]]]:
     bench = Bench(server)
     if not keep:
-        await bench.create()
+        await bench.create(quick=quick)
     result: dict[str, dict[str, dict[str, Any]]] = {"ours": {"135 MB": await ours(bench, BUDGET)}}
     if not alone:
         others = await peers(bench)
@@ -197,8 +208,10 @@ async def main(server: str, *, keep: bool, alone: bool) -> dict[str, dict[str, d
 
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("server")
+    arguments.add_argument("server", nargs="?", default=URL)
+    arguments.add_argument("--quick", action="store_true", help="a smoke run: a twentieth of the rows, no peers")
     arguments.add_argument("--keep", action="store_true", help="use the database of an earlier run, and leave it")
     arguments.add_argument("--alone", action="store_true", help="without the peers")
     asked = arguments.parse_args()
-    print(json.dumps(asyncio.run(main(asked.server, keep=asked.keep, alone=asked.alone)), indent=2))
+    found = main(asked.server, keep=asked.keep, alone=asked.alone or asked.quick, quick=asked.quick)
+    print(json.dumps(asyncio.run(found), indent=2))

@@ -1,16 +1,18 @@
-"""Sizes modelled over sizes built, index by index, on the database that ``bench_app.py --keep`` leaves.
+"""Sizes modelled over sizes built, index by index, on the application's database.
 
-python benchmarks/indexes/bench_sizes.py postgresql://postgres@127.0.0.1:5432/postgres
+    python benchmarks/indexes/bench_sizes.py [url] [--quick]
+
+Uses the database that ``bench_app.py --keep`` leaves, or makes one and drops it.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
-import sys
 
 import asyncpg
-from bench_app import Bench
+from bench_app import URL, Bench
 
 from backstay.indexes.sizes import TableFacts, brin_bytes, btree_bytes, gin_bytes, read_tables
 from backstay.indexes.statements import statement
@@ -67,8 +69,19 @@ async def built(connection: asyncpg.Connection, definition: str) -> int:
     return size
 
 
-async def main(server: str) -> dict[str, float]:
-    connection = await asyncpg.connect(Bench(server).base)
+async def main(server: str, *, quick: bool) -> dict[str, float]:
+    bench = Bench(server)
+    made = not await bench.exists()
+    if made:
+        await bench.create(quick=quick)
+    try:
+        return await ratios(bench)
+    finally:
+        await bench.drop(base=made)
+
+
+async def ratios(bench: Bench) -> dict[str, float]:
+    connection = await asyncpg.connect(bench.base)
     rows = await connection.fetch(statement("tables"))
     tables = {facts.name: facts for facts in read_tables(rows).values()}
     found = {name: modelled(tables, name) / await built(connection, name) for name in BTREES}
@@ -82,4 +95,8 @@ async def main(server: str) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(main(sys.argv[1])), indent=2))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("server", nargs="?", default=URL)
+    parser.add_argument("--quick", action="store_true", help="a smoke run: a twentieth of the rows")
+    given = parser.parse_args()
+    print(json.dumps(asyncio.run(main(given.server, quick=given.quick)), indent=2))

@@ -1,8 +1,8 @@
 """Advice for TPC-H: what it promises, what it does when executed, and what inserts pay for it.
 
-    python benchmarks/indexes/bench_tpch.py postgresql://postgres@127.0.0.1:5432/postgres --generator PATH
+    python benchmarks/indexes/bench_tpch.py [url] [--quick] [--generator PATH]
 
-Needs HypoPG, and the program `tpchgen-cli` (a wheel of that name) in a place of its own. Prints one JSON object.
+Needs HypoPG, and the program `tpchgen-cli` (a wheel of that name). Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
+import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -27,6 +30,8 @@ NAME = "backstay_bench_tpch"
 BUDGET = 100 * 2**20
 ROUNDS = 3  # what a proof takes back leaves room for other advice
 WORKLOAD = Workload(queries=tuple(Query(sql=sql, name=name) for name, sql in QUERIES.items()))
+
+URL = os.environ.get("DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
 
 
 async def create(server: str, url: str, generator: str, scale: float) -> None:
@@ -134,9 +139,13 @@ async def main(server: str, generator: str, scale: float, *, keep: bool) -> dict
 
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("server")
+    arguments.add_argument("server", nargs="?", default=URL)
+    arguments.add_argument("--quick", action="store_true", help="a smoke run: a hundredth of the data")
     arguments.add_argument("--generator", default="tpchgen-cli")
     arguments.add_argument("--scale", type=float, default=0.2)
     arguments.add_argument("--keep", action="store_true", help="use the database of an earlier run, and leave it")
     asked = arguments.parse_args()
-    print(json.dumps(asyncio.run(main(asked.server, asked.generator, asked.scale, keep=asked.keep)), indent=2))
+    if shutil.which(asked.generator) is None:
+        sys.exit(f"{asked.generator} is not installed: it makes the data")
+    scale = 0.01 if asked.quick else asked.scale
+    print(json.dumps(asyncio.run(main(asked.server, asked.generator, scale, keep=asked.keep)), indent=2))

@@ -4,13 +4,13 @@ Refused logins of known and of unknown users in turn, and the ratio of their med
 profile and for each kind of legacy hash: a ratio of 1 tells nothing. Beside it the smallest two-sample
 Kolmogorov-Smirnov distance that would be significant at 5 %, so that a reader can judge what is noise.
 
-    python benchmarks/logins/bench_logins_enumeration.py [logins of each kind]
+    python benchmarks/logins/bench_logins_enumeration.py [--quick] [--rounds 200]
 """
 
 from __future__ import annotations
 
+import argparse
 import statistics
-import sys
 import time
 from bisect import bisect_right
 
@@ -49,4 +49,8 @@ async def main(rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(main, int(sys.argv[1]) if len(sys.argv) > 1 else 200)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a smoke run")
+    parser.add_argument("--rounds", type=int, default=200, help="logins of each kind")
+    given = parser.parse_args()
+    anyio.run(main, 10 if given.quick else given.rounds)

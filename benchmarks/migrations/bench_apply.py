@@ -1,6 +1,6 @@
 """What 1,000 small migrations cost to apply, and what a start costs that finds nothing to do; peers in one run.
 
-    python benchmarks/migrations/bench_apply.py [url] [--count 1000] [--rounds 5]
+    python benchmarks/migrations/bench_apply.py [url] [--quick] [--count 1000] [--rounds 5]
 
 The floor is a bare asyncpg loop with the same round trips: one per migration, its entry in the history in the
 same transaction, and for a start one directory listing and one query. CPU seconds of the client: of the whole
@@ -209,6 +209,7 @@ def median(rows: list[tuple[float, float | None]], column: int) -> float | None:
 if __name__ == "__main__":
     parser = ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("url", nargs="?", default=URL)
+    parser.add_argument("--quick", action="store_true", help="a smoke run")
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--contender", choices=CONTENDERS)
@@ -219,5 +220,7 @@ if __name__ == "__main__":
         began = time.process_time()
         timed()
         print(time.process_time() - began)
+    elif given.quick:
+        main(given.url, 50, 1)
     else:
         main(given.url, given.count, given.rounds)

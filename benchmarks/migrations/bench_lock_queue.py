@@ -1,6 +1,6 @@
 """What readers feel while ALTER TABLE waits for a long-running reader: our runner beside pgroll's policy.
 
-    python benchmarks/migrations/bench_lock_queue.py [url] [--hold 4] [--readers 16] [--rounds 5]
+    python benchmarks/migrations/bench_lock_queue.py [url] [--quick] [--hold 4] [--readers 16] [--rounds 5]
 
 One transaction reads a table and stays open for `hold` seconds. A second after it began, ALTER TABLE … ADD COLUMN
 wants the table. Sixteen readers read one row of it, again and again, and note how long each read took. pgroll's
@@ -136,8 +136,10 @@ async def main(url: str, *, hold: float, readers: int, rounds: int) -> None:
 if __name__ == "__main__":
     parser = ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("url", nargs="?", default=URL)
+    parser.add_argument("--quick", action="store_true", help="a smoke run")
     parser.add_argument("--hold", type=float, default=4)
     parser.add_argument("--readers", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
-    asyncio.run(main(given.url, hold=given.hold, readers=given.readers, rounds=given.rounds))
+    hold, rounds = (2.0, 1) if given.quick else (given.hold, given.rounds)
+    asyncio.run(main(given.url, hold=hold, readers=given.readers, rounds=rounds))

@@ -1,6 +1,6 @@
 """How long until a revocation made on one node holds on another, and what a check costs beside a round trip.
 
-    python benchmarks/tokens/bench_revocation.py [revocations]
+    python benchmarks/tokens/bench_revocation.py [--quick] [--rounds 500]
 
 Two nodes with a connection pool each, on one real Redis and one real PostgreSQL, which are started for this unless
 REDIS_URL and DATABASE_URL name others. The wall time from the call of `deny` on the first node to the refusal on
@@ -9,9 +9,9 @@ the second; the second's check in the same loop, so that its event loop is as bu
 
 from __future__ import annotations
 
+import argparse
 import os
 import statistics
-import sys
 import time
 from contextlib import ExitStack
 
@@ -95,8 +95,7 @@ async def costs(url: str) -> tuple[float, float]:
     return statistics.median(local), statistics.median(asked)
 
 
-def main() -> None:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 500
+def main(count: int) -> None:
     with ExitStack() as stack:
         urls = {
             "redis": os.environ.get("REDIS_URL") or stack.enter_context(start_redis()).url,
@@ -111,4 +110,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a smoke run")
+    parser.add_argument("--rounds", type=int, default=500, help="revocations")
+    given = parser.parse_args()
+    main(30 if given.quick else given.rounds)

@@ -1,6 +1,6 @@
 """What a validated decode costs, as a multiple of the bare primitive; peers in the same run.
 
-    python benchmarks/tokens/bench_tokens.py [rounds]
+    python benchmarks/tokens/bench_tokens.py [--quick] [--rounds 41]
 
 CPU time, the median of interleaved rounds: a busy machine moves all columns together, so that only the ratios
 of one run mean anything. Peers that are not installed are left out.
@@ -10,9 +10,9 @@ of one run mean anything. Peers that are not installed are left out.
 
 from __future__ import annotations
 
+import argparse
 import json
 import statistics
-import sys
 import time
 import warnings
 
@@ -190,9 +190,8 @@ async def revocation(rounds: int) -> dict[str, float]:
     return {"check": median, "check, least": least, "bytes an entry": used / len(names)}
 
 
-def main() -> None:
+def main(rounds: int) -> None:
     warnings.simplefilter("ignore")
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 41
     report: dict[str, object] = {}
     for alg in CALLS:
         print(alg)
@@ -206,4 +205,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a smoke run")
+    parser.add_argument("--rounds", type=int, default=41)
+    given = parser.parse_args()
+    main(3 if given.quick else given.rounds)
