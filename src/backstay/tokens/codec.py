@@ -14,7 +14,7 @@ from . import base64url, checks
 from .claims import TokenProfile, VerifiedToken
 from .json import dump_object
 from .keyring import KeyRing
-from .protocol import KeySource, Signer, SigningKey, TokenCodec, VerificationKey
+from .protocol import KeySource, Signer, SigningKey, TokenCodec
 from .verified import VerifiedCache
 
 # An RSA signature takes about a millisecond: with `threads`, the loop does other work meanwhile.
@@ -32,13 +32,13 @@ class StrictVerifier:
 
     def verify(self, token: str, /, *, expect: TokenProfile) -> VerifiedToken:
         """Check the token now. Raises InvalidToken and nothing else."""
-        now = self._now()
-        if self._cache is None:
-            return checks.verify(token, self._keys, expect, now, self._memo)
-        found = self._cache.get(token, self._keys, expect, now)
+        now, keys, cache = self._now(), self._keys, self._cache
+        if cache is None:
+            return checks.verify(token, keys, expect, now, self._memo)
+        found = cache.get(token, keys, expect, now)
         if found is None:
-            found = checks.verify(token, self._keys, expect, now, self._memo)
-            self._cache.put(token, found, expect, now)
+            found = checks.verify(token, keys, expect, now, self._memo)
+            cache.put(token, found, expect, now)
         return found
 
     def kid_of(self, token: str, /, *, expect: TokenProfile) -> str:
@@ -112,14 +112,11 @@ class JwtCodec:
     def _signing_key(self) -> SigningKey:
         if not isinstance(self._keys, KeyRing):
             raise NotConfiguredError("these keys are another party's: signing needs a KeyRing or a Signer")
-        return _able_to_sign(self._keys.signing_key())
-
-
-def _able_to_sign(key: VerificationKey) -> SigningKey:
-    # A public key of the same ring has the method and refuses by itself, with a message that names it.
-    if not hasattr(key, "sign"):
-        raise NotConfiguredError(f"key {key.kid!r} only verifies: signing needs its private half or a Signer")
-    return cast("SigningKey", key)
+        key = self._keys.signing_key()
+        # A public key of the same ring has the method and refuses by itself, with a message that names it.
+        if not hasattr(key, "sign"):
+            raise NotConfiguredError(f"key {key.kid!r} only verifies: signing needs its private half or a Signer")
+        return cast("SigningKey", key)
 
 
 def _joined(data: bytes, signature: bytes) -> str:

@@ -41,18 +41,19 @@ _GOOD, _REVOKED, _STALE = Standing.GOOD, Standing.REVOKED, Standing.STALE
 class DeniedIds:
     """Tokens and sessions, each until about its expiry: never dropped early, and a quarter of the horizon late."""
 
-    __slots__ = ("_shelves", "_width")
+    __slots__ = ("_width", "shelves")
 
     def __init__(self, horizon: float) -> None:
         self._width = max(horizon / _SHELVES, 1.0)
-        self._shelves: dict[int, tuple[set[str], set[str]]] = {}
+        self.shelves: dict[int, tuple[set[str], set[str]]] = {}
+        """Tokens and sessions, by when they may be dropped. The same object for ever: others look into it."""
 
     def __len__(self) -> int:
-        return sum(len(tokens) + len(sessions) for tokens, sessions in self._shelves.values())
+        return sum(len(tokens) + len(sessions) for tokens, sessions in self.shelves.values())
 
     def holds(self, token_id: object, session_id: object) -> bool:
         """Whether either is denied. Every request comes by here."""
-        for tokens, sessions in self._shelves.values():  # noqa: SIM110 - a generator costs more than the look-ups
+        for tokens, sessions in self.shelves.values():  # noqa: SIM110 - a generator costs more than the look-ups
             if token_id in tokens or session_id in sessions:
                 return True
         return False
@@ -67,11 +68,11 @@ class DeniedIds:
 
     def drop_expired(self, now: float) -> None:
         """Drop the shelves on which everything has expired."""
-        for number in [n for n in self._shelves if (n + 1) * self._width <= now]:
-            del self._shelves[number]
+        for number in [n for n in self.shelves if (n + 1) * self._width <= now]:
+            del self.shelves[number]
 
     def _shelf(self, expires_at: float) -> tuple[set[str], set[str]]:
-        return self._shelves.setdefault(int(expires_at / self._width), (set(), set()))
+        return self.shelves.setdefault(int(expires_at / self._width), (set(), set()))
 
 
 class _Asking:
@@ -116,6 +117,7 @@ class LocalRevocations:
 
     def _empty(self) -> None:
         self._denied = DeniedIds(self._horizon)
+        self._shelves = self._denied.shelves
         self._epochs: dict[str, Revocation] = {}
         self._cursor = ""
         # The last read that reached the end of the log: all that was on record when it began is here.
@@ -129,7 +131,15 @@ class LocalRevocations:
         """What is known here and now. Does not wait."""
         if self._monotonic() - self._fresh_at > self._max_staleness:
             return _STALE
-        return _REVOKED if self._is_revoked(token) else _GOOD
+        # `_is_revoked` spelt out: every request comes by here, and calls are most of what a check costs.
+        claims = token.registered
+        token_id, session_id = claims.jti, claims.sid
+        for tokens, sessions in self._shelves.values():
+            if token_id in tokens or session_id in sessions:
+                return _REVOKED
+        if claims.sub in self._epochs and self._is_revoked(token):
+            return _REVOKED
+        return _GOOD
 
     async def check(self, token: VerifiedToken, /) -> None:
         """Return if the token stands; see `RevocationView.check`."""

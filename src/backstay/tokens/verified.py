@@ -14,7 +14,6 @@ What makes it safe:
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from hashlib import sha256
 
 from .claims import TokenProfile, VerifiedToken
@@ -29,7 +28,7 @@ class VerifiedCache:
             raise ValueError("a cache has room for one token, and an age of at most five minutes")
         self._size = size
         self._max_age = max_age
-        self._entries: OrderedDict[bytes, tuple[VerifiedToken, TokenProfile, float, float]] = OrderedDict()
+        self._entries: dict[bytes, tuple[VerifiedToken, TokenProfile, float, float]] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -50,7 +49,6 @@ class VerifiedCache:
             and found.key_version == keys.version
             and keys.verification_key(found.kid) is not None
         ):
-            self._entries.move_to_end(digest)
             return found
         del self._entries[digest]
         return None
@@ -61,8 +59,9 @@ class VerifiedCache:
             return  # its age would have to be judged again on every hit
         end = min(verified.expires_at + expect.leeway_seconds, now + self._max_age)
         self._entries[sha256(token.encode()).digest()] = (verified, expect, now, end)
+        # The oldest, not the least used: its time is nearly over anyway, and a hit has nothing to write.
         if len(self._entries) > self._size:
-            self._entries.popitem(last=False)
+            del self._entries[next(iter(self._entries))]
 
     def clear(self) -> None:
         """Forget everything."""
