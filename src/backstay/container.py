@@ -32,6 +32,7 @@ from .passwords import (
     ambient_policy,
 )
 from .passwords.opening import PasswordPlan, open_passwords
+from .secret import Secret
 from .settings import Settings, from_env
 from .telemetry.logging import LogListener
 from .tokens import KeyRing, Lifetimes, TokenService, TokenStore, UserClaims
@@ -199,10 +200,20 @@ async def _open_backend(stack: AsyncExitStack, settings: Settings, clock: Clock)
     )
 
 
+def _one_redis(settings: Settings, instead: str) -> Secret | None:
+    """The Redis of the settings, for what cannot use several servers as one."""
+    url = settings.redis_url
+    if url is not None and "+" in url.reveal().partition("://")[0]:
+        raise ConfigError(
+            f"BACKSTAY_REDIS_URL names sentinels or a cluster, which serve the cache only; set {instead} as well"
+        )
+    return url
+
+
 def _token_plan(settings: Settings) -> TokenPlan:
     token = settings.token
     # A Redis that is there for the cache holds sessions too, as soon as there are keys to go with them.
-    shared = token.store or (settings.redis_url if token.keys is not None else None)
+    shared = token.store or (_one_redis(settings, "BACKSTAY_TOKEN_STORE") if token.keys is not None else None)
     try:
         lifetimes = Lifetimes(
             access=timedelta(seconds=token.access_ttl),
@@ -268,10 +279,11 @@ async def _login_throttle(
 ) -> LoginThrottle:
     given = settings.throttle
     store: ThrottleStore = MemoryThrottle(clock=clock)
-    if settings.redis_url is not None:
+    url = given.store or _one_redis(settings, "BACKSTAY_THROTTLE_STORE")
+    if url is not None:
         from .passwords.throttle.redis import RedisThrottle
 
-        opened = RedisThrottle.open(settings.redis_url, prefix=given.prefix, timeout=given.timeout)
+        opened = RedisThrottle.open(url, prefix=given.prefix, timeout=given.timeout)
         store = await stack.enter_async_context(opened)
     devices = None if given.device_key is None else DeviceTokens(given.device_key, clock=clock)
     return StandardThrottle(store, devices=devices, emitter=Emitter(listeners))

@@ -123,6 +123,8 @@ class ThrottleSettings:
     at an account keeps its owner waiting too."""
     prefix: str = "bs:throttle"
     """Before every key in Redis."""
+    store: Secret | None = None
+    """Where the counts are, the URL of one Redis; `redis_url` if not set."""
     timeout: float = 1.0
     """Seconds within which Redis answers; after that, logins are refused."""
 
@@ -132,7 +134,11 @@ class Settings:
     """Everything that `Backstay.open` needs. Not set means the embedded default, which needs no server."""
 
     redis_url: Secret | None = None
-    """``redis://[user:password@]host[:port][/db]``, ``rediss://`` for TLS."""
+    """``redis://[user:password@]host[:port][/db]``, ``rediss://`` for TLS.
+
+    For the cache also ``redis+sentinel://…`` and ``redis+cluster://…``: the throttle, and the token store if there
+    is one, then need a Redis of their own.
+    """
     database_url: Secret | None = None
     """``postgresql://user:password@host/database``, or ``sqlite:///path``."""
     cache: CacheSettings = field(default_factory=CacheSettings)

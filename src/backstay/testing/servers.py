@@ -10,6 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -35,13 +36,18 @@ class ServerFailed(BackstayError):
     """A server was found and started, and did not become ready; the message ends with its log."""
 
 
+_given: deque[int] = deque(maxlen=100)
+
+
 def free_port() -> int:
     """A port of 127.0.0.1 on which nothing listens, neither there nor at the port plus 10000.
 
-    Not promised: that it stays free. Nothing reserves it, so start the server at once.
+    Not promised: that it stays free. Nothing reserves it, so start the server at once. A process is not given the
+    same one again soon: whoever starts several servers asks for all their ports first.
     """
     for port in random.sample(_PORTS, len(_PORTS)):
-        if _is_free(port) and _is_free(port + _BUS_OFFSET):
+        if port not in _given and _is_free(port) and _is_free(port + _BUS_OFFSET):
+            _given.append(port)
             return port
     raise ServerFailed(f"no free port between {_PORTS.start} and {_PORTS.stop}")
 

@@ -14,6 +14,7 @@ from backstay.cache.redis import RedisCache  # noqa: E402
 from backstay.clock import ManualClock  # noqa: E402
 from backstay.testing.cache import CacheBackendSuite  # noqa: E402
 from backstay.testing.locks import LockBackendSuite  # noqa: E402
+from backstay.testing.redis_server import redis_binaries, start_redis  # noqa: E402
 
 
 class OnMemory:
@@ -39,6 +40,25 @@ class OnRedis:
             yield backend
 
 
+class OnCluster(OnRedis):
+    @pytest.fixture(autouse=True)
+    def _url(self, redis_cluster):
+        self.url = f"redis+cluster://127.0.0.1:{redis_cluster.masters[0].port}"
+
+
+@pytest.fixture(scope="module", params=redis_binaries(), ids=lambda binary: f"{binary.name} {binary.version[0]}")
+def each_redis_url(request):
+    """A server of each kind and version that this machine has: scripts and pushes are not the same on all."""
+    with start_redis(request.param) as server:
+        yield server.url
+
+
+class OnEachRedis(OnRedis):
+    @pytest.fixture(autouse=True)
+    def _url(self, each_redis_url):
+        self.url = each_redis_url
+
+
 class TestMemoryCache(OnMemory, CacheBackendSuite):
     pass
 
@@ -52,4 +72,20 @@ class TestRedisCache(OnRedis, CacheBackendSuite):
 
 
 class TestRedisLocks(OnRedis, LockBackendSuite):
+    pass
+
+
+class TestRedisCacheOnEachServer(OnEachRedis, CacheBackendSuite):
+    pass
+
+
+class TestRedisLocksOnEachServer(OnEachRedis, LockBackendSuite):
+    pass
+
+
+class TestRedisCacheOnCluster(OnCluster, CacheBackendSuite):
+    pass
+
+
+class TestRedisLocksOnCluster(OnCluster, LockBackendSuite):
     pass

@@ -107,6 +107,19 @@ class TestOnRedisWithLinksThatFall(OnRedis):
                 )
 
 
+@pytest.mark.redis
+@pytest.mark.slow
+class TestOnRedisCluster(OnRedis):
+    """Keys, tags and the log lie on three nodes."""
+
+    schedules = 100
+
+    @pytest.fixture(autouse=True)
+    def _cluster(self, redis_cluster, tier):
+        self.url = f"redis+cluster://127.0.0.1:{redis_cluster.masters[0].port}"
+        self.options, self.lag = tier
+
+
 class TestInMemory(ScheduleSuite):
     """Several caches on one store of this process, on both event loops."""
 

@@ -55,6 +55,16 @@ async def test_a_redis_that_is_away_refuses_logins_and_nothing_else():
             await kit.throttle.attempt("ada", "192.0.2.1")
 
 
+async def test_a_cluster_serves_the_cache_and_the_counts_need_a_redis_of_their_own():
+    url = Secret("redis+cluster://127.0.0.1:1")
+    with pytest.raises(ConfigError, match="BACKSTAY_THROTTLE_STORE"):
+        async with Backstay.open(Settings(redis_url=url)):
+            pass
+    apart = ThrottleSettings(store=Secret("redis://127.0.0.1:1/0"))
+    async with Backstay.open(Settings(redis_url=url, throttle=apart)) as kit:
+        assert await kit.cache.get_or_compute("key", lambda: "computed") == "computed"
+
+
 @pytest.mark.redis
 async def test_with_a_redis_the_counts_are_shared(redis_server):
     settings = Settings(redis_url=Secret(redis_server.url), throttle=ThrottleSettings(timeout=10.0))

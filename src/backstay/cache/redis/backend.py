@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from backstay.cache.freshness import MAX_TTL
@@ -28,15 +29,18 @@ from backstay.errors import CacheUnavailable, ConfigError, MissingExtraError
 from backstay.secret import Secret
 from backstay.tasks import TaskOwner
 
+from . import cluster_map, sentinel
 from .batch import Batch
+from .cluster import ClusterPort
+from .cluster_map import ClusterWay
 from .dial import Dial
 from .link import Link
 from .names import Names, encode
 from .plain import PlainPort
-from .port import Port
+from .port import Deliver, Port
 from .reader import KEYS_PER_READ, Reader, records_in
 from .scripts import call
-from .sentinel import SCHEMES, SentinelDial
+from .sentinel import SentinelDial
 
 try:
     from redis.asyncio import Redis
@@ -63,7 +67,7 @@ class RedisCache:
 
     def __init__(
         self,
-        way: Redis | Dial | SentinelDial,
+        way: Redis | Dial | SentinelDial | ClusterWay,
         *,
         prefix: str = "bs:",
         budget: float = DEFAULT_BUDGET,
@@ -88,12 +92,17 @@ class RedisCache:
         self._names = Names(prefix)
         self._owner = TaskOwner()
         self._reader = Reader(self._names)
-        self._link: Link | None = None
+        self._link: Link | ClusterPort | None = None
         self._port: Port
         if isinstance(way, Dial | SentinelDial):
             beat = (b"GET", self._names.epoch)  # asked for once a second, so that its changes are pushed
             self._link = Link(way, self._owner, clock or SystemClock(), self._reader, budget=budget, heartbeat=beat)
             self._port = self._link
+        elif isinstance(way, ClusterWay):
+            beat, log = (b"GET", self._names.epoch), self._names.epoch
+            self._link = self._port = ClusterPort(
+                way, self._owner, clock or SystemClock(), self._reader, budget=budget, log=log, heartbeat=beat
+            )
         else:
             self._port = PlainPort(way, self._owner, budget=budget)
         self._claims = Batch("acquire", _acquired)
@@ -113,19 +122,18 @@ class RedisCache:
         max_records: int = 4096,
         clock: Clock | None = None,
     ) -> AsyncGenerator[RedisCache]:
-        """Connect by URL (redis, rediss, unix, or redis+sentinel), and close everything again.
+        """Connect by URL (redis, rediss, unix, redis+sentinel, or redis+cluster), and close everything again.
 
         ``redis+sentinel://[user:password@]host[:port][,host[:port]…]/service[/db]`` asks the sentinels for the
-        master, anew for every connection.
+        master, anew for every connection. ``redis+cluster://[user:password@]host[:port][,host[:port]…]`` finds the
+        primaries of a Redis Cluster by any of its nodes. With ``rediss+…`` in front, all of it is over TLS.
 
         Nothing is sent before the first use: a Redis that is away does not keep an application from starting.
 
         Raises:
             ConfigError: the URL cannot be read, which is not shown: it may hold a password.
         """
-        sentinel = (url.reveal() if isinstance(url, Secret) else url).startswith(SCHEMES)
-        way = SentinelDial(url) if sentinel else Dial(url)
-        backend = cls(way, prefix=prefix, budget=budget, max_records=max_records, clock=clock)
+        backend = cls(_way_to(url), prefix=prefix, budget=budget, max_records=max_records, clock=clock)
         try:
             yield backend
         finally:
@@ -156,10 +164,13 @@ class RedisCache:
         await self._port.ready()
         names = [self._names.entry(key) for key in keys]
         parts = [names[i : i + KEYS_PER_READ] for i in range(0, len(names), KEYS_PER_READ)] or [[]]
-        answers = [self._ask((b"MGET", self._names.epoch, *part)) for part in parts]
+        answers = [self._future(partial(self._port.read, [self._names.epoch, *part])) for part in parts]
         first, *values = await answers[0]
         for answer in answers[1:]:
             values += (await answer)[1:]
+        if not self._port.spans_slots:  # one of the nodes may be away, with what it has
+            for away in (value for value in (first, *values) if isinstance(value, CacheUnavailable)):
+                raise away
         if first is not None and int(first) == since:
             return Reading(values, since, ())
         # Whatever the log holds by now is at least as new as the values: knowing more only kills more.
@@ -241,6 +252,11 @@ class RedisCache:
 
         `then` is told of the reply before anybody else, also when nobody waits for it any more.
         """
+        return self._future(partial(self._port.send, command), then)
+
+    def _future(
+        self, send: Callable[[Deliver], None], then: Callable[[Any], None] | None = None
+    ) -> asyncio.Future[Any]:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
         def deliver(reply: Any) -> None:
@@ -255,8 +271,15 @@ class RedisCache:
                 future.set_exception(failure)
                 future.exception()  # one of several asked at once: the first failure is enough for the caller
 
-        self._port.send(command, deliver)
+        send(deliver)
         return future
+
+
+def _way_to(url: str | Secret) -> Dial | SentinelDial | ClusterWay:
+    text = url.reveal() if isinstance(url, Secret) else url
+    if text.startswith(sentinel.SCHEMES):
+        return SentinelDial(url)
+    return ClusterWay(url) if text.startswith(cluster_map.SCHEMES) else Dial(url)
 
 
 def _acquired(answer: Any) -> Acquired:

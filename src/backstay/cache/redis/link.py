@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from backstay.clock import Clock
 from backstay.errors import CacheRefused, CacheUnavailable, MissingExtraError
-from backstay.tasks import TaskOwner
+from backstay.tasks import Handle, TaskOwner
 
 from .dial import Way
 from .port import Deliver, Ears, Port
@@ -60,12 +61,14 @@ class Link:
         self._owner = owner
         self._clock = clock
         self._budget = budget
-        self._heartbeat = heartbeat
+        self.heartbeat = heartbeat
+        """What is sent once a second."""
         self._ears = ears
         self.spans_slots: Final = True
         self._wire: Wire | None = None
         self._tracks = False
         self._started = False
+        self._supervisor: Handle | None = None
         self._tried = asyncio.Event()
         self._down = asyncio.Event()
 
@@ -80,7 +83,7 @@ class Link:
             return
         if not self._started:
             self._started = True
-            self._owner.start(self._supervise, "backstay redis link")
+            self._supervisor = self._owner.start(self._supervise, "backstay redis link")
         if not self._tried.is_set():
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._budget):
@@ -95,10 +98,22 @@ class Link:
             raise _away()
         try:
             wire.send(command, deliver)
-        except TooManyInFlight:
-            raise CacheRefused("too many requests to Redis are in flight") from None
-        except ConnectionError:
-            raise _away() from None
+        except (ConnectionError, TooManyInFlight) as exc:
+            raise _not_sent(exc) from None
+
+    def send_many(self, packed: list[bytes], each: Deliver, last: Deliver) -> None:
+        """Send several commands in one go; see `Wire.send_many`."""
+        wire = self._wire
+        if wire is None:
+            raise _away()
+        try:
+            wire.send_many(packed, each, last)
+        except (ConnectionError, TooManyInFlight) as exc:
+            raise _not_sent(exc) from None
+
+    def read(self, names: Sequence[bytes], deliver: Deliver) -> None:
+        """Ask for the values of these names."""
+        self.send((b"MGET", *names), deliver)
 
     def flush(self) -> None:
         """Write now."""
@@ -119,6 +134,12 @@ class Link:
         if self._wire is not None:
             self._wire.end(failure)
         return failure
+
+    def retire(self) -> None:
+        """Hang up for good."""
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+        self.close()
 
     def close(self) -> None:
         """Hang up. Whoever waits is told."""
@@ -167,7 +188,7 @@ class Link:
         """The whole handshake in one write: one after the other, its round trips would exceed the budget."""
         hello = await self._dial.greeting()
         loads = [(b"SCRIPT", b"LOAD", script) for script in SOURCES.values()]
-        commands = [*hello, _TRACKING, *loads, self._heartbeat]
+        commands = [*hello, _TRACKING, *loads, self.heartbeat]
         sent = self._clock.monotonic()
         replies = await asyncio.gather(*(_reply(wire, command) for command in commands), return_exceptions=True)
         # A proxy that knows no tracking serves everything else; then nothing is trusted to be remembered.
@@ -199,7 +220,7 @@ class Link:
                 self._trust(sent)
 
         with suppress(ConnectionError, TooManyInFlight):
-            wire.send(self._heartbeat, answered)
+            wire.send(self.heartbeat, answered)
 
     def _trust(self, sent: float) -> None:
         if self._tracks:
@@ -231,6 +252,12 @@ async def _reply(wire: Wire, command: tuple[Any, ...]) -> Any:
 
     wire.send(command, deliver)
     return await future
+
+
+def _not_sent(error: Exception) -> CacheUnavailable:
+    if isinstance(error, TooManyInFlight):
+        return CacheRefused("too many requests to Redis are in flight")
+    return _away()
 
 
 def _away() -> CacheUnavailable:

@@ -7,6 +7,7 @@ every command takes a connection of the pool; and a cancelled command costs its 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from backstay.errors import CacheRefused, CacheUnavailable, ConfigError, MissingExtraError
@@ -57,6 +58,10 @@ class PlainPort:
                 deliver(outcome)
 
         self._owner.start(run, "backstay redis command")
+
+    def read(self, names: Sequence[bytes], deliver: Deliver) -> None:
+        """Ask for the values of these names."""
+        self.send((b"MGET", *names), deliver)
 
     def flush(self) -> None:
         """Every command leaves by itself."""

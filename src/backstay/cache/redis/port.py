@@ -33,6 +33,14 @@ class Port(Protocol):
         """Send one command. Raises CacheUnavailable if nothing was sent; afterwards `deliver` is told."""
         ...
 
+    def read(self, names: Sequence[bytes], deliver: Deliver) -> None:
+        """Ask for the values of these names. Raises CacheUnavailable if nothing was sent.
+
+        `deliver` is given all of them in their order, with a CacheUnavailable in the place of one that could not be
+        had; or an exception instead of all.
+        """
+        ...
+
     def flush(self) -> None:
         """Let what was sent leave now, instead of at the end of this turn of the loop."""
         ...

@@ -124,10 +124,17 @@ class Reader:
                 _fail(looks, self.port.failure(reply))
             elif reply[0] == self._told and self._told:
                 _hand_out(looks, reply)
+            elif isinstance(reply[0], CacheUnavailable):
+                _fail(looks, reply[0])
             else:
                 self._catch_up(looks, reply)
 
-        self._ask((b"MGET", self._names.epoch, *wanted), answered, looks)
+        try:
+            self.port.read([self._names.epoch, *wanted], answered)
+        except CacheUnavailable as exc:
+            _fail(looks, exc)
+        else:
+            self.port.flush()
 
     def _catch_up(self, looks: _Looks, held: list[Any]) -> None:
         """Tell the audience what is new, then hand out what was held."""
@@ -139,11 +146,8 @@ class Reader:
                 self.tell(reply)
                 _hand_out(looks, held)
 
-        self._ask(call("sync", self._names.log, self.known), synced, looks)
-
-    def _ask(self, command: tuple[Any, ...], deliver: Callable[[Any], None], looks: _Looks) -> None:
         try:
-            self.port.send(command, deliver)
+            self.port.send(call("sync", self._names.log, self.known), synced)
         except CacheUnavailable as exc:
             _fail(looks, exc)
         else:
@@ -159,7 +163,11 @@ def records_in(answer: list[Any]) -> tuple[int, list[tuple[str, int]]]:
 def _hand_out(looks: _Looks, reply: list[Any]) -> None:
     for place, future in enumerate(looks, 1):
         if not future.done():
-            future.set_result(reply[place])
+            value = reply[place]
+            if isinstance(value, CacheUnavailable):  # of this key's node alone
+                future.set_exception(value)
+            else:
+                future.set_result(value)
 
 
 def _fail(looks: _Looks, error: CacheUnavailable) -> None:

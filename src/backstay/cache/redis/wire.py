@@ -81,11 +81,22 @@ class Wire(asyncio.Protocol):
             raise TooManyInFlight
         self._outgoing.append(_pack(command))
         self._slots.append((deliver, monotonic()))
-        if not self._flush_due:
-            self._flush_due = True
-            self._loop.call_soon(self.flush)
-        if self._sweep is None:
-            self._look_in(self._budget)
+        self._due_soon()
+
+    def send_many(self, packed: list[bytes], each: Deliver, last: Deliver) -> None:
+        """Queue several requests, in the protocol's form. `last` is given the last reply, `each` the others.
+
+        Raises as `send`.
+        """
+        if self._ended:
+            raise ConnectionError("the connection has ended")
+        if len(self._slots) + len(packed) > MAX_IN_FLIGHT:
+            raise TooManyInFlight
+        self._outgoing += packed
+        now = monotonic()
+        self._slots.extend([(each, now)] * (len(packed) - 1))
+        self._slots.append((last, now))
+        self._due_soon()
 
     def flush(self) -> None:
         """Write what is queued now, instead of at the end of this turn."""
@@ -144,6 +155,13 @@ class Wire(asyncio.Protocol):
         """Part of asyncio.Protocol."""
         self._paused = False
         self.flush()
+
+    def _due_soon(self) -> None:
+        if not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self.flush)
+        if self._sweep is None:
+            self._look_in(self._budget)
 
     def _look_for_late(self) -> None:
         """One timer for all requests: look whether the oldest one is late.
