@@ -90,6 +90,7 @@ async def test_a_browser_signs_in_and_stays_safe(framework, monkeypatch, tmp_pat
         await signs_in(browser, page)
         await is_safe_from_another_site(browser, shop, foreign)
         await is_safe_from_a_sibling(browser, shop, sibling)
+        await can_sign_in_again(page)
         await is_still_signed_in_and_signs_out(browser, page)
 
 
@@ -140,6 +141,14 @@ async def is_safe_from_a_sibling(browser: Browser, shop: str, sibling: str) -> N
     assert {name: each["value"] for name, each in (await browser.cookies()).items()} == {
         name: each["value"] for name, each in before.items()
     }
+
+
+async def can_sign_in_again(page: Page) -> None:
+    """Though it still has the cookies of a session that was ended elsewhere, and those come along."""
+    _, said = await page.fetch("/auth/sessions")
+    await current_backstay.get().tokens.revoke_session(json.loads(said)["sessions"][0]["id"])
+    assert (await page.fetch("/protected"))[0] == 401
+    assert "csrf_token" in await page.submit("/auth/login", **ADA)
 
 
 async def is_still_signed_in_and_signs_out(browser: Browser, page: Page) -> None:

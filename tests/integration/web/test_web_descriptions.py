@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from backstay.web.auth import Authenticator
+
+from . import applications
 from .applications import FRAMEWORKS, People
 from .serving import served
 
@@ -31,10 +34,15 @@ def test_schemes_scopes_and_endpoints_are_described(framework):
     flow = said["components"]["securitySchemes"]["backstay"]["flows"]["password"]
     assert flow["tokenUrl"] == "/auth/login"
     assert flow["scopes"] == {"orders:read": "Read orders"}
+    cookie = {each: said["components"]["securitySchemes"][f"backstay_{each}"] for each in ("cookie", "csrf")}
+    assert (cookie["cookie"]["in"], cookie["cookie"]["name"]) == ("cookie", "__Host-access")
+    assert (cookie["csrf"]["in"], cookie["csrf"]["name"]) == ("header", "x-csrf-token")
     paths = said["paths"]
     assert {(method, path) for path, item in paths.items() for method in item} >= ENDPOINTS
-    assert paths["/orders"]["get"]["security"] == [{"backstay": ["orders:read"]}]
-    assert paths["/auth/sessions"]["get"]["security"] == [{"backstay": []}]
+    assert paths["/orders"]["get"]["security"] == [{"backstay": ["orders:read"]}, {"backstay_cookie": []}]
+    assert paths["/auth/sessions"]["get"]["security"] == [{"backstay": []}, {"backstay_cookie": []}]
+    changing = {"backstay_cookie": [], "backstay_csrf": []}  # both of them, or a token
+    assert paths["/auth/sessions"]["delete"]["security"] == [{"backstay": []}, changing]
     assert "security" not in paths["/auth/login"]["post"]
     (parameter,) = paths["/auth/sessions/{session_id}"]["delete"]["parameters"]
     assert (parameter["name"], parameter["in"], parameter["required"]) == ("session_id", "path", True)
@@ -43,6 +51,14 @@ def test_schemes_scopes_and_endpoints_are_described(framework):
     assert body["required"] == ["username", "password"]
     assert set(login["responses"]) >= {"200", "400", "401", "429", "503"}
     assert "application/problem+json" in login["responses"]["401"]["content"]
+
+
+@pytest.mark.parametrize("framework", ["fastapi", "litestar"])
+def test_who_takes_no_cookies_describes_none(framework, monkeypatch):
+    monkeypatch.setattr(applications, "authenticator", lambda people: Authenticator(people.load))
+    said = description(framework)
+    assert set(said["components"]["securitySchemes"]) == {"backstay"}
+    assert said["paths"]["/auth/sessions"]["delete"]["security"] == [{"backstay": []}]
 
 
 @pytest.mark.nightly

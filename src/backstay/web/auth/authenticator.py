@@ -149,8 +149,8 @@ class Authenticator(Generic[U]):
         credential = self.extract(scope)
         if credential is None:
             found = None
-        elif credential.carrier is Carrier.HEADER and credential.scheme == "bearer":
-            found = await self._verified(credential, None)  # the usual case, by the shortest way
+        elif (token := self._at_once(credential)) is not None:  # the usual case, by the shortest way
+            found = self._loaded(await self._users(token), token, credential)
         else:
             found = await self.accept(scope, credential)
         scope[KEY] = found
@@ -163,7 +163,10 @@ class Authenticator(Generic[U]):
             RequestRefused: 401 without an accepted token or a strong enough login, 403 without what is required.
             TokenStoreUnavailable: answer 503.
         """
-        found = await self.find(scope)
+        return self.admitted(await self.find(scope), requirement)
+
+    def admitted(self, found: Principal[U] | None, requirement: Requirement | None = None, /) -> Principal[U]:
+        """What `find` found, if that is somebody who meets the requirement. Raises RequestRefused."""
         if found is None:
             raise self.challenges.missing()
         if requirement is not None:
@@ -204,12 +207,26 @@ class Authenticator(Generic[U]):
         jkt = bound.get("jkt") if isinstance(bound, dict) else None
         await self._verified(principal.credential, jkt)
 
+    def _at_once(self, credential: Credential) -> VerifiedToken | None:
+        # None where something has to be waited for, or more than the token is to be checked.
+        if credential.carrier is not Carrier.HEADER or credential.scheme != "bearer":
+            return None
+        tokens = self._tokens()
+        if not isinstance(tokens, TokenService):
+            return None
+        try:
+            return tokens.authenticate_now(credential.token)
+        except InvalidToken:
+            raise self.challenges.invalid_token("bearer") from None
+
     async def _verified(self, credential: Credential, jkt: str | None) -> Principal[U]:
         try:
             token = await self._tokens().authenticate(credential.token, jkt=jkt)
         except InvalidToken:
             raise self.challenges.invalid_token(credential.scheme) from None
-        user = await self._users(token)
+        return self._loaded(await self._users(token), token, credential)
+
+    def _loaded(self, user: U | None, token: VerifiedToken, credential: Credential) -> Principal[U]:
         if user is None:
             raise self.challenges.invalid_token(credential.scheme)
         return Principal(user, token, credential)
@@ -251,3 +268,11 @@ current_authenticator: Final[Ambient[Authenticator[Any]]] = Ambient(
     "Authenticators", default=lambda: _of_tokens_alone
 )
 """What `get_current_user` of each adapter asks. Without one of the application's, the user is a `TokenUser`."""
+
+
+def finder_of(users: UserLoader[U] | Authenticator[U] | None, /) -> Callable[[], Authenticator[U]]:
+    """The way to the authenticator that an adapter is given, or to one of its users, or to the ambient one."""
+    if users is None:
+        return current_authenticator.get
+    own = users if isinstance(users, Authenticator) else Authenticator(users)
+    return lambda: own

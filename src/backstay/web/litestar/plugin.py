@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from copy import copy
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -19,14 +18,17 @@ from litestar.plugins import CLIPlugin, InitPlugin
 from backstay.errors import BackstayError
 from backstay.web.asgi import REFUSED, AuthenticationMiddleware, CacheHeadersMiddleware
 from backstay.web.auth import Accounts, Answer, Endpoints, answer_to
-from backstay.web.auth.lifespan import Lifespan, lifespan_of
+from backstay.web.auth.described import SCHEME
+from backstay.web.auth.lifespan import Lifespan, get_backstay, get_cache, lifespan_of
 
-from .auth import SCHEME, Auth, Refused, TokenMiddleware, ambient, get_backstay, get_cache
+from .auth import Auth, Refused, TokenMiddleware, ambient
+from .description import with_cookies
 from .routes import Sent, health_router, mounted
 
 # ASGI, and in other words than Litestar's types say it.
 _AUTHENTICATION: Any = AuthenticationMiddleware
 _CACHE_HEADERS: Any = CacheHeadersMiddleware
+_TOKENS: Any = TokenMiddleware
 
 
 class BackstayPlugin(InitPlugin, CLIPlugin):
@@ -70,7 +72,7 @@ class BackstayPlugin(InitPlugin, CLIPlugin):
         app_config.middleware[:0] = [
             DefineMiddleware(_AUTHENTICATION, authenticator=auth, **self._options),
             DefineMiddleware(_CACHE_HEADERS),
-            DefineMiddleware(TokenMiddleware, auth=self._auth),
+            DefineMiddleware(_TOKENS, auth=self._auth),
         ]
         app_config.dependencies = {
             "cache": Provide(get_cache), "backstay": Provide(get_backstay), **app_config.dependencies
@@ -84,7 +86,7 @@ class BackstayPlugin(InitPlugin, CLIPlugin):
             described = Components(security_schemes={SCHEME: self._scheme()})
             before = app_config.openapi_config.components
             joined: list[Any] = [*(before if isinstance(before, list) else [before]), described]
-            app_config.openapi_config = copy(app_config.openapi_config)
+            app_config.openapi_config = with_cookies(app_config.openapi_config, auth)
             app_config.openapi_config.components = joined
 
     def on_cli_init(self, cli: Any) -> None:
