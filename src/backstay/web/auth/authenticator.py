@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Protocol, TypeVar
 
+import msgspec
+
 from backstay.ambient import Ambient
 from backstay.clock import Clock
 from backstay.container import Backstay, current_backstay
@@ -27,6 +29,7 @@ U_co = TypeVar("U_co", covariant=True)
 KEY: Final = "backstay.principal"
 """Where a scope keeps what was found; None for a request without a token."""
 _UNASKED: Final[Any] = object()
+_HEADER: Final = Carrier.HEADER  # looking a member up in its class costs as much as the header's parsing
 
 
 class AccessTokens(Protocol):
@@ -82,15 +85,12 @@ async def user_of_token(token: VerifiedToken, /) -> TokenUser:
     return TokenUser(token)
 
 
-class Principal(Generic[U]):
+class Principal(msgspec.Struct, Generic[U], frozen=True, eq=False):
     """Who sends a request, and by which token. Its repr shows neither."""
 
-    __slots__ = ("credential", "token", "user")
-
-    def __init__(self, user: U, token: VerifiedToken, credential: Credential) -> None:
-        self.user = user
-        self.token = token
-        self.credential = credential
+    user: U
+    token: VerifiedToken
+    credential: Credential
 
     def __repr__(self) -> str:
         return f"<Principal by {self.credential.carrier.value}>"
@@ -146,11 +146,18 @@ class Authenticator(Generic[U]):
         found: Principal[U] | None = scope.get(KEY, _UNASKED)
         if found is not _UNASKED:
             return found
-        credential = self.extract(scope)
+        # As few calls as can be: every request comes by here, and mostly by the second of these ways.
+        try:
+            credential = extract(scope, self.transport)
+        except RequestRefused as exc:
+            raise self.challenges.invalid_request(str(exc)) from None
         if credential is None:
             found = None
-        elif (token := self._at_once(credential)) is not None:  # the usual case, by the shortest way
-            found = self._loaded(await self._users(token), token, credential)
+        elif (token := self._at_once(credential)) is not None:
+            user = await self._users(token)
+            if user is None:
+                raise self.challenges.invalid_token("bearer")
+            found = Principal(user, token, credential)
         else:
             found = await self.accept(scope, credential)
         scope[KEY] = found
@@ -180,13 +187,6 @@ class Authenticator(Generic[U]):
         if not decision.allowed:
             raise self.challenges.insufficient(decision, principal.credential.scheme)
 
-    def extract(self, scope: Scope, /) -> Credential | None:
-        """What the request carries. Raises RequestRefused with 400."""
-        try:
-            return extract(scope, self.transport)
-        except RequestRefused as exc:
-            raise self.challenges.invalid_request(str(exc)) from None
-
     async def accept(self, scope: Scope, credential: Credential, /) -> Principal[U]:
         """Verify what a request carries, and load the user. Raises as `find` does."""
         if credential.carrier is Carrier.COOKIE:
@@ -209,7 +209,7 @@ class Authenticator(Generic[U]):
 
     def _at_once(self, credential: Credential) -> VerifiedToken | None:
         # None where something has to be waited for, or more than the token is to be checked.
-        if credential.carrier is not Carrier.HEADER or credential.scheme != "bearer":
+        if credential.carrier is not _HEADER or credential.scheme != "bearer":
             return None
         tokens = self._tokens()
         if not isinstance(tokens, TokenService):
@@ -224,9 +224,7 @@ class Authenticator(Generic[U]):
             token = await self._tokens().authenticate(credential.token, jkt=jkt)
         except InvalidToken:
             raise self.challenges.invalid_token(credential.scheme) from None
-        return self._loaded(await self._users(token), token, credential)
-
-    def _loaded(self, user: U | None, token: VerifiedToken, credential: Credential) -> Principal[U]:
+        user = await self._users(token)
         if user is None:
             raise self.challenges.invalid_token(credential.scheme)
         return Principal(user, token, credential)

@@ -99,7 +99,7 @@ class TokenMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
-        told: Any = _open(scope)
+        told: Any = scope
         try:
             principal = await self._auth.find().find(told)
         except BackstayError as exc:
