@@ -9,21 +9,23 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from backstay import SystemClock
 from backstay.container import current_backstay
-from backstay.testing.tls_front import TlsFront, make_certificate
-from backstay.web.auth import SUBPROTOCOL
+from backstay.testing.tls_front import Certificate, TlsFront, make_certificate
+from backstay.web.auth import SUBPROTOCOL, Authenticator, CookieNames, Transport
 
+from . import applications
 from .applications import FRAMEWORKS, PASSWORD, People
 from .browser import Browser, Page, browsing
 from .serving import served
@@ -48,8 +50,8 @@ class Places(NamedTuple):
 
 
 @asynccontextmanager
-async def places(app: Any, directory: Path) -> AsyncIterator[Places]:
-    """Serve the application and the foreign pages, each behind TLS."""
+async def places(make: Callable[[str], Any], directory: Path) -> AsyncIterator[Places]:
+    """Serve the foreign pages, and the application that is made knowing the sibling's origin, each behind TLS."""
 
     async def page(_request: Any) -> HTMLResponse:
         return HTMLResponse("<title>Win a boat</title><body></body>")
@@ -57,20 +59,23 @@ async def places(app: Any, directory: Path) -> AsyncIterator[Places]:
     certificate = make_certificate(directory)
     async with (
         browsing(certificate.certificate) as browser,
-        served(app) as shop,
         served(Starlette(routes=[Route("/", page)])) as others,
+        behind_tls(others, certificate) as elsewhere,
+        served(make(f"https://pages.shop.example:{elsewhere}")) as shop,
+        behind_tls(shop, certificate) as port,
     ):
-        with TlsFront(port_of(shop), certificate) as front, TlsFront(port_of(others), certificate) as elsewhere:
-            yield Places(
-                browser,
-                shop=f"https://shop.example:{front.port}",
-                foreign=f"https://boats.example:{elsewhere.port}/",
-                sibling=f"https://pages.shop.example:{elsewhere.port}/",
-            )
+        yield Places(
+            browser,
+            shop=f"https://shop.example:{port}",
+            foreign=f"https://boats.example:{elsewhere}/",
+            sibling=f"https://pages.shop.example:{elsewhere}/",
+        )
 
 
-def port_of(host: str) -> int:
-    return int(host.rpartition(":")[2])
+@asynccontextmanager
+async def behind_tls(host: str, certificate: Certificate) -> AsyncIterator[int]:
+    with TlsFront(int(host.rpartition(":")[2]), certificate) as front:
+        yield front.port
 
 
 async def repeated(page: Page) -> dict[str, str]:
@@ -84,8 +89,8 @@ async def repeated(page: Page) -> dict[str, str]:
 async def test_a_browser_signs_in_and_stays_safe(framework, monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(EXAMPLES))
     monkeypatch.delenv("BACKSTAY_DATABASE_URL", raising=False)
-    app = importlib.import_module(SERVICES[framework]).create_app()
-    async with places(app, tmp_path) as (browser, shop, foreign, sibling):
+    service = importlib.import_module(SERVICES[framework])
+    async with places(lambda _sibling: service.create_app(), tmp_path) as (browser, shop, foreign, sibling):
         page = await browser.open(f"{shop}/healthz")
         await signs_in(browser, page)
         await is_safe_from_another_site(browser, shop, foreign)
@@ -168,8 +173,8 @@ LISTEN = """new Promise((resolve) => {
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 async def test_a_browser_opens_a_socket_by_cookie_and_by_token(framework, tmp_path):
-    app = FRAMEWORKS[framework](People(), SystemClock())
-    async with places(app, tmp_path) as (browser, shop, _, sibling):
+    async with places(lambda _: FRAMEWORKS[framework](People(), SystemClock()), tmp_path) as found:
+        browser, shop, _, sibling = found
         token = (await current_backstay.get().tokens.issue("ada", client_id="web")).access_token
         address = f"{shop.replace('https', 'wss')}/echo"
 
@@ -182,3 +187,35 @@ async def test_a_browser_opens_a_socket_by_cookie_and_by_token(framework, tmp_pa
         assert await listen(page) == "Ada"
         assert await listen(other) == "refused"  # its cookies come along, and its origin is not ours
         assert await listen(other, SUBPROTOCOL, token) == "Ada"  # a token is nobody's but its sender's
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+async def test_a_trusted_origin_may_send_our_cookies(framework, monkeypatch, tmp_path):
+    """A page on another host of the site, told to be ours; CORS, which lets it read answers, is not our part."""
+
+    def make(sibling: str) -> Any:
+        transport = Transport(cookies=CookieNames(), trusted_origins=frozenset({sibling}))
+        monkeypatch.setattr(applications, "authenticator", lambda it: Authenticator(it.load, transport=transport))
+        return CORSMiddleware(
+            FRAMEWORKS[framework](People(), SystemClock()),
+            allow_origins=[sibling], allow_credentials=True, allow_methods=["POST"], allow_headers=["x-csrf-token"],
+        )  # fmt: skip
+
+    async with places(make, tmp_path) as (browser, shop, foreign, sibling):
+        trusted, stranger = await browser.open(sibling), await browser.open(foreign)
+        other = await browser.open(sibling.replace("pages", "others"))
+        form = {"method": "POST", "credentials": "include", "body": f"username=ada&password={PASSWORD}"}
+        form |= {"headers": {"Content-Type": "application/x-www-form-urlencoded"}}
+        status, said = await trusted.fetch(f"{shop}/auth/login", **form)
+        assert (status, set(await browser.cookies())) == (200, TOKENS)
+        change = {"method": "POST", "credentials": "include"}
+        assert (await trusted.fetch(f"{shop}/change", **change))[0] == 403  # being trusted spares nobody the header
+        change |= {"headers": {"X-CSRF-Token": json.loads(said)["csrf_token"]}}
+        assert await trusted.fetch(f"{shop}/change", **change) == (200, '{"user":"Ada"}')
+        for page in (stranger, other):
+            assert (await page.fetch(f"{shop}/change", **change))[0] == 0
+            assert "cross_site" in await page.submit(f"{shop}/auth/login", username="ada", password=PASSWORD)
+        address = f"{shop.replace('https', 'wss')}/echo"
+        assert await trusted.run(LISTEN % (json.dumps(address), "[]")) == "Ada"
+        await other.go(sibling.replace("pages", "others"))
+        assert await other.run(LISTEN % (json.dumps(address), "[]")) == "refused"
