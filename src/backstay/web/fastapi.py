@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Annotated, Any, Generic, TypeVar
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Response
 from fastapi.openapi.models import HTTPBearer, OAuth2, OAuthFlowPassword, OAuthFlows
 from fastapi.openapi.models import SecurityBase as SecurityModel
 from fastapi.params import Security
@@ -184,6 +184,7 @@ def _mounted(table: Iterable[Endpoint], router: APIRouter, scheme: _Documented |
             name=row.name,
             summary=row.summary,
             status_code=row.status,
+            response_class=Response,
             response_model=None,
             responses=row.responses(),
             dependencies=[Depends(scheme)] if row.secured and scheme else [],

@@ -28,9 +28,7 @@ BOUND = 1.0
 @pytest.mark.redis
 @pytest.mark.slow
 @pytest.mark.asyncio
-@pytest.mark.parametrize(
-    "framework", ["starlette", *(pytest.param(name, marks=pytest.mark.nightly) for name in ("fastapi", "litestar"))]
-)
+@pytest.mark.parametrize("framework", FRAMEWORKS)
 async def test_nobody_is_let_in_after_the_bound(framework, redis_url, monkeypatch):  # noqa: C901
     """The tokens are revoked by another node, and this one learns of it from Redis."""
     secret = base64url.encode(b"s" * 32).decode()

@@ -1,4 +1,4 @@
-"""What an API description says of the ways to authenticate, where a framework cannot find it out by itself."""
+"""What an API description says of authentication where a framework cannot find it out: cookies, and refusals."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from .csrf import HEADER, SAFE
 from .extraction import CookieNames, Transport
+from .table import REFUSAL
 
 SCHEME: Final = "backstay"
 """What descriptions call the token in the Authorization header."""
@@ -16,18 +17,24 @@ CSRF: Final = "backstay_csrf"
 
 # A path has other members besides, such as parameters that its operations share.
 _OPERATIONS: Final = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
+_REFUSED: Final = ("400", "401", "403", "503")
 
 
 def described(said: dict[str, Any], transport: Transport, /) -> dict[str, Any]:
-    """The same OpenAPI description, in which a cookie is another way in wherever a token is one.
+    """The same OpenAPI description, which now says of all that wants a token how it refuses, and of cookies.
 
-    Requests that change something need the cookie and the header that repeats another one, both.
+    A cookie is another way in. Requests that change something need the cookie and the header that repeats another
+    one, both.
     """
     if transport.cookies is not None:
         said.setdefault("components", {}).setdefault("securitySchemes", {}).update(_schemes(transport.cookies))
-        for methods in said.get("paths", {}).values():
-            for method in _OPERATIONS & set(methods):
-                _add_cookie(method.upper(), methods[method])
+    for methods in said.get("paths", {}).values():
+        for method in _OPERATIONS & set(methods):
+            operation: dict[str, Any] = methods[method]
+            ways: list[dict[str, list[str]]] = operation.get("security") or []
+            if any(SCHEME in way for way in ways):
+                operation["responses"] = dict.fromkeys(_REFUSED, REFUSAL) | operation.get("responses", {})
+                operation["security"] = [*ways, *_by_cookie(method, transport)]
     return said
 
 
@@ -48,8 +55,7 @@ def _schemes(names: CookieNames) -> dict[str, dict[str, str]]:
     }
 
 
-def _add_cookie(method: str, operation: dict[str, Any]) -> None:
-    ways: list[dict[str, list[str]]] = operation.get("security") or []
-    if any(SCHEME in way for way in ways):
-        cookie: dict[str, list[str]] = {COOKIE: []} if method in SAFE else {COOKIE: [], CSRF: []}
-        operation["security"] = [*ways, cookie]
+def _by_cookie(method: str, transport: Transport) -> list[dict[str, list[str]]]:
+    if transport.cookies is None:
+        return []
+    return [{COOKIE: []} if method.upper() in SAFE else {COOKIE: [], CSRF: []}]
