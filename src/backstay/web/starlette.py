@@ -38,7 +38,7 @@ from .auth.lifespan import Lifespan, get_backstay, get_cache
 from .auth.lifespan import lifespan_of as lifespan
 
 __all__ = ["Auth", "TokenBackend", "cached_route", "get_backstay", "get_cache", "get_current_user", "health_routes"]
-__all__ += ["lifespan", "on_error", "optional_user", "require_admin", "require_permissions", "requires"]
+__all__ += ["lifespan", "on_error", "optional_user", "require", "require_admin", "require_permissions", "requires"]
 
 U = TypeVar("U")
 P = ParamSpec("P")
@@ -217,6 +217,7 @@ _CONNECTION: Any = HTTPConnection  # generic since Starlette 1.0, and isinstance
 _ambient: Auth[Any] = Auth()
 get_current_user = _ambient.current_user
 optional_user = _ambient.optional_user
+require = _ambient.require
 require_admin = _ambient.require_admin
 require_permissions = _ambient.require_permissions
 requires = _ambient.requires

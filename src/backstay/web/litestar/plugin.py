@@ -46,14 +46,26 @@ class BackstayPlugin(InitPlugin, CLIPlugin):
         accounts: Accounts | None = None,
         lifespan: Lifespan | None = None,
         prefix: str = "/auth",
+        health: str | None = "/",
         first_message: bool = False,
         scopes: Iterable[tuple[str, str]] = (),
     ) -> None:
-        """`lifespan` opens the Backstay, if not plainly; `scopes` are what the description lists, explained."""
+        """Wire it.
+
+        Args:
+            auth: the ambient one if not given.
+            accounts: where passwords are; without it there is no login.
+            lifespan: opens the Backstay, if not plainly.
+            prefix: of the endpoints.
+            health: the prefix of the health routes; None for none.
+            first_message: let a WebSocket send its token as its first message.
+            scopes: what the API description lists, each with what it says of it.
+        """
         self._auth = auth or ambient
         self._accounts = accounts
         self._lifespan = lifespan
         self._prefix = prefix
+        self._health = health
         self._options = {"http": False, "first_message": first_message}
         self._scopes = dict(scopes)
 
@@ -78,10 +90,9 @@ class BackstayPlugin(InitPlugin, CLIPlugin):
             "cache": Provide(get_cache), "backstay": Provide(get_backstay), **app_config.dependencies
         }  # fmt: skip
         endpoints = Endpoints(auth(), accounts=self._accounts)
-        app_config.route_handlers += [
-            Router(self._prefix, route_handlers=mounted(endpoints.table)),
-            health_router(),
-        ]
+        app_config.route_handlers.append(Router(self._prefix, route_handlers=mounted(endpoints.table)))
+        if self._health is not None:
+            app_config.route_handlers.append(health_router(prefix=self._health))
         if app_config.openapi_config is not None:
             described = Components(security_schemes={SCHEME: self._scheme()})
             before = app_config.openapi_config.components
