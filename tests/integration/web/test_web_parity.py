@@ -197,6 +197,8 @@ ROWS = [
         headers=cookie("ada", ("X-CSRF-Token", "c"), ("Origin", "https://evil.example"), csrf="c")),
     Row("no origin at all to speak of", "/change", 403, FORGED, method="POST",
         headers=cookie("ada", ("X-CSRF-Token", "c"), ("Origin", "null"), csrf="c")),
+    Row("an origin that is none", "/change", 403, FORGED, method="POST",
+        headers=cookie("ada", ("X-CSRF-Token", "c"), ("Origin", "http://[evil.example"), csrf="c")),
     Row("an origin that is trusted", "/change", 200, ADA, method="POST",
         headers=cookie("ada", ("X-CSRF-Token", "c"), ("Sec-Fetch-Site", "cross-site"),
                        ("Origin", "https://app.example"), csrf="c")),
