@@ -271,6 +271,8 @@ class TokenService:
 
     async def revoke_session(self, session_id: str, /, *, user: str | None = None) -> bool:
         """End one session; only if it is `user`'s, when given. False if there was none to end."""
+        if not is_storable(session_id):  # of no session, and a store that cannot hold it would seem to be down
+            return False
         return await self._end_session(session_id, user=user)
 
     async def revoke_user(self, user: str, /, *, keep_session: str | None = None) -> int:

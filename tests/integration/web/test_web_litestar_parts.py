@@ -23,6 +23,7 @@ from backstay.settings import from_env
 from backstay.web.litestar import BackstayPlugin, CacheStore, lifespan
 
 from .serving import served
+from .test_web_parity import UNAUTHORIZED
 
 ROOT = Path(__file__).parents[3]
 NAMES = ["plain", "with spaces and:colons", "*?[a-z]\\", "ünïcode\n", "long" * 5000]
@@ -128,6 +129,44 @@ async def test_sessions_limits_and_responses_live_in_the_cache():
         assert (await client.get("/visits")).text == "4"
         clock.advance(601)
         assert (await client.get("/visits")).text == "1"
+
+
+@pytest.mark.asyncio
+async def test_the_user_of_a_request_refuses_as_soon_as_it_is_asked_for():
+    """Without a guard, and whatever of it is asked; a route that asks for nothing answers."""
+
+    @litestar.get("/name")
+    async def name(request: litestar.Request) -> str:
+        return request.user.username
+
+    @litestar.get("/whether")
+    async def whether(request: litestar.Request) -> bool:
+        return bool(request.user)
+
+    @litestar.get("/scopes")
+    async def scopes(request: litestar.Request) -> list[str]:
+        return sorted(request.auth.scopes)
+
+    @litestar.get("/nothing")
+    async def nothing(request: litestar.Request) -> bool:
+        return request.user is None
+
+    plugin = BackstayPlugin(lifespan=lifespan(None, Settings()))
+    app = litestar.Litestar([name, whether, scopes, nothing], plugins=[plugin])
+    async with served(app) as host, httpx2.AsyncClient(base_url=f"http://{host}") as client:
+        service = current_backstay.get().tokens
+        pair = await service.issue("ada", client_id="web", scopes=["a"])
+        headers = {"Authorization": f"Bearer {pair.access_token}"}
+
+        async def answers() -> list[tuple[int, str]]:
+            found = [await client.get(path, headers=headers) for path in ("/name", "/whether", "/scopes")]
+            return [(answer.status_code, answer.text) for answer in found]
+
+        assert await answers() == [(200, "ada"), (200, "true"), (200, '["a"]')]
+        await service.revoke_session(pair.session_id)
+        assert await answers() == [(401, UNAUTHORIZED)] * 3
+        assert (await client.get("/nothing", headers=headers)).text == "false"
+        assert (await client.get("/nothing")).text == "true"
 
 
 APPLICATION = """
