@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from functools import wraps
+from inspect import iscoroutinefunction
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from starlette.applications import Starlette
@@ -141,9 +142,16 @@ class Auth(Generic[U]):
     def requires(
         self, requirement: Requirement | None = None, /
     ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
-        """Decorate an endpoint, HTTP or WebSocket, that only some may call; without a requirement, any user."""
+        """Decorate an endpoint, HTTP or WebSocket, that only some may call; without a requirement, any user.
+
+        Raises:
+            TypeError: the endpoint is not async.
+        """
 
         def decorate(endpoint: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+            if not iscoroutinefunction(endpoint):
+                raise TypeError(f"requires() decorates async functions, which {endpoint!r} is not")
+
             @wraps(endpoint)
             async def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
                 connection: Any = next(each for each in args if isinstance(each, _CONNECTION))

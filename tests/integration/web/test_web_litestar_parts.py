@@ -16,6 +16,7 @@ from litestar.config.response_cache import ResponseCacheConfig
 from litestar.middleware.rate_limit import RateLimitConfig
 from litestar.middleware.session.server_side import ServerSideSessionConfig
 from litestar.params import FromPath
+from litestar.stores.registry import StoreRegistry
 
 from backstay import Backstay, ManualClock, Settings
 from backstay.container import current_backstay
@@ -70,6 +71,16 @@ async def test_a_store_keeps_what_litestar_asks_of_one(backend, redis_url, tmp_p
         await store.set("large", b"x" * 2_000_000)
         assert await store.get("large") is None
         await other.delete_all()
+        below, further = other.with_namespace("sessions"), other.with_namespace("a*").with_namespace("b")
+        near = CacheStore(f"b-{tmp_path.name}2")
+        for number, each in enumerate((other, below, further, near)):
+            await each.set("k", str(number))
+        assert [await each.get("k") for each in (other, below, further, near)] == [b"0", b"1", b"2", b"3"]
+        await below.delete_all()
+        assert [await each.get("k") for each in (other, below, further, near)] == [b"0", None, b"2", b"3"]
+        await other.delete_all()
+        assert [await each.get("k") for each in (other, below, further, near)] == [None, None, None, b"3"]
+        await near.delete_all()
 
 
 @pytest.mark.asyncio
@@ -109,7 +120,7 @@ async def test_sessions_limits_and_responses_live_in_the_cache():
         [visits, limited, page],
         plugins=[BackstayPlugin(lifespan=lifespan(None, Settings(), clock=clock))],
         middleware=[ServerSideSessionConfig(store="sessions", max_age=600).middleware],
-        stores={name: CacheStore(name) for name in ("sessions", "limits", "responses")},
+        stores=StoreRegistry(default_factory=CacheStore().with_namespace),
         response_cache_config=ResponseCacheConfig(store="responses"),
     )
     async with served(app) as host, httpx2.AsyncClient(base_url=f"http://{host}") as client:
@@ -122,7 +133,7 @@ async def test_sessions_limits_and_responses_live_in_the_cache():
         for _ in range(2):
             assert len((await client.get("/page/2000000")).text) == 2_000_000
         assert computed == [5, 5, 2_000_000, 2_000_000]
-        assert current_backstay.get().cache.stats().namespaces["sessions"].hits >= 2
+        assert current_backstay.get().cache.stats().namespaces["litestar.sessions"].hits >= 2
         clock.advance(61)
         assert (await client.get("/page/5")).text == "xxxxx"
         assert computed[4:] == [5]

@@ -6,6 +6,7 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 from starlette.authentication import requires
+from starlette.endpoints import HTTPEndpoint
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.responses import JSONResponse
@@ -110,6 +111,25 @@ async def test_starlettes_own_requires(make):
             refused = await get(path, old)
             assert (refused.status_code, refused.headers["www-authenticate"]) == (401, INVALID), path
             assert refused.text == UNAUTHORIZED, path
+
+
+class Orders(HTTPEndpoint):
+    @ours(scope("orders:read"))
+    async def get(self, _request):
+        return JSONResponse({"ok": True})
+
+
+async def test_ours_guards_the_methods_of_a_class_and_refuses_what_cannot_wait():
+    app = Starlette(routes=[Route("/orders", Orders)], lifespan=lifespan(None, Settings()))
+    async with served(app) as host, httpx2.AsyncClient(base_url=f"http://{host}") as client:
+        service = current_backstay.get().tokens
+        assert (await client.get("/orders")).status_code == 401
+        for scopes, status in (([], 403), (["orders:read"], 200)):
+            pair = await service.issue("ada", client_id="web", scopes=scopes)
+            answer = await client.get("/orders", headers={"Authorization": f"Bearer {pair.access_token}"})
+            assert answer.status_code == status
+    with pytest.raises(TypeError, match="async functions"):
+        ours(scope("orders:read"))(lambda request: JSONResponse({}))
 
 
 @pytest.mark.parametrize("make", [by_hand, by_install])

@@ -6,7 +6,7 @@ import logging
 from datetime import timedelta
 from hashlib import sha256
 
-from litestar.stores.base import Store
+from litestar.stores.base import NamespacedStore
 
 from backstay.cache import Cache, cache_key
 from backstay.cache.codecs import Bytes
@@ -18,8 +18,10 @@ _LONG = 256  # characters; what is longer is known by its digest
 _log = logging.getLogger("backstay.web.store")
 
 
-class CacheStore(Store):
+class CacheStore(NamespacedStore):
     """A Litestar store over backstay's cache, for sessions, rate limits and response caches.
+
+    ``stores=StoreRegistry(default_factory=CacheStore().with_namespace)`` makes one for whatever asks for one.
 
     Not promised: that a value lives until it expires, or is kept at all if it is too large for the cache. What
     must not be lost belongs in a database.
@@ -29,6 +31,10 @@ class CacheStore(Store):
         """`ttl` is for values without an expiry of their own, in seconds: a cache keeps nothing for ever."""
         self._namespace = namespace
         self._ttl = ttl
+
+    def with_namespace(self, namespace: str) -> CacheStore:
+        """A store below this one: forgetting all of this one's values forgets its values too."""
+        return CacheStore(f"{self._namespace}.{namespace}", ttl=self._ttl)
 
     async def set(self, key: str, value: str | bytes, expires_in: int | timedelta | None = None) -> None:
         """Keep a value. One that is too large is logged, and whatever was there is forgotten."""
@@ -52,8 +58,9 @@ class CacheStore(Store):
         await self._cache.invalidate(self._key(key))
 
     async def delete_all(self) -> None:
-        """Forget all values of this store's namespace."""
+        """Forget all values of this store, and of those below it."""
         await self._cache.invalidate_namespace(self._namespace)
+        await self._cache.invalidate_pattern(f"{cache_key(self._namespace)}.*")
 
     async def exists(self, key: str) -> bool:
         """Whether there is a value."""
