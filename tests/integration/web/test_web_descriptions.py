@@ -64,7 +64,10 @@ def test_who_takes_no_cookies_describes_none(framework, monkeypatch):
     assert said["paths"]["/auth/sessions"]["delete"]["security"] == [{"backstay": []}]
 
 
-CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+CHECKS = (
+    "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,"
+    "negative_data_rejection,ignored_auth"
+)
 ENDING = ("POST /auth/logout", "POST /auth/revoke", "DELETE /auth/sessions", "DELETE /auth/sessions/{session_id}")
 ROOT_USER = {"username": "root", "password": "Wind-hard-over-the-Marsh-9"}
 DEMOS = {"fastapi": ("prices.service", "openapi.json"), "litestar": ("prices.on_litestar", "schema/openapi.json")}
@@ -94,10 +97,11 @@ async def test_the_demo_does_what_it_describes_and_never_fails(framework, monkey
 
 async def generated(url: str, *options: str) -> None:
     program = str(Path(sys.executable).with_name("st"))
-    examples = os.environ.get("EXAMPLES", "25")
+    nightly = "BACKSTAY_NIGHTLY" in os.environ
+    much = ["-n", "300"] if nightly else ["-n", "25", "--seed", "1"]  # each run the same, but for the night's
     ran = await asyncio.to_thread(
         subprocess.run,
-        [program, "run", url, "-c", CHECKS, "-n", examples, "--no-color", "--continue-on-failure", *options],
+        [program, "run", url, "-c", CHECKS, *much, "--no-color", "--continue-on-failure", *options],
         capture_output=True, text=True, check=False, timeout=900,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stdout[-4000:] + ran.stderr[-2000:]
