@@ -28,7 +28,7 @@ PATIENCE = 30
 def find_chromium() -> str:
     """The program. Skips the test where there is none, which is an error where BACKSTAY_REQUIRE names it."""
     given = os.environ.get("CHROMIUM_BIN")
-    found = given or shutil.which("chromium") or shutil.which("chromium-browser")
+    found = given or shutil.which("chromium") or shutil.which("google-chrome")
     if found is None:
         pytest.skip("chromium is not installed: apt-get install chromium, or name it in CHROMIUM_BIN")
     return found
