@@ -24,8 +24,10 @@ import backstay.web.litestar as on_litestar
 import backstay.web.starlette as on_starlette
 from backstay import Backstay, Cache, ManualClock, Settings
 from backstay.container import current_backstay
+from backstay.errors import InvalidToken, RequestRefused, TokenReason
+from backstay.tokens import TokenService, VerifiedToken
 from backstay.web.asgi import ANONYMOUS, AuthenticationMiddleware
-from backstay.web.auth import Account
+from backstay.web.auth import Account, Authenticator
 from backstay.web.auth.lifespan import lifespan_of
 
 from .applications import FRAMEWORKS, PASSWORD, People, authenticator
@@ -213,3 +215,25 @@ async def test_a_refused_login_takes_as_long_whoever_it_was_for(framework):
     # Without a password to compare, an answer comes ten times as soon. A busy machine blurs a few.
     medians = {kind: statistics.median(times) for kind, times in taken.items()}
     assert max(medians.values()) < 1.5 * min(medians.values()), medians
+
+
+class Closed(TokenService):
+    """A service of the application's own, which refuses more than ours does."""
+
+    async def authenticate(self, access_token: str, /, *, jkt: str | None = None) -> VerifiedToken:
+        await super().authenticate(access_token, jkt=jkt)
+        raise InvalidToken(TokenReason.REVOKED)
+
+
+@pytest.mark.asyncio
+async def test_what_an_application_adds_to_authentication_is_asked():
+    async with Backstay.open(Settings()) as kit:
+        pair = await kit.tokens.issue("ada", client_id="web")
+        scope = {"type": "http", "headers": [(b"authorization", f"Bearer {pair.access_token}".encode())]}
+        found = await Authenticator(People().load).find(dict(scope))
+        assert found is not None
+        assert found.user.username == "Ada"
+        closed = Closed.__new__(Closed)
+        vars(closed).update(vars(kit.tokens))
+        with pytest.raises(RequestRefused):
+            await Authenticator(People().load, tokens=closed).find(dict(scope))

@@ -212,7 +212,7 @@ class Authenticator(Generic[U]):
         if credential.carrier is not _HEADER or credential.scheme != "bearer":
             return None
         tokens = self._tokens()
-        if not isinstance(tokens, TokenService):
+        if type(tokens) is not TokenService:  # one derived from it may have added to `authenticate`
             return None
         try:
             return tokens.authenticate_now(credential.token)
