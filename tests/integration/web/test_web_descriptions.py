@@ -76,13 +76,13 @@ DEMOS = {"fastapi": ("prices.service", "openapi.json"), "litestar": ("prices.on_
 @pytest.mark.slow
 @pytest.mark.asyncio
 @pytest.mark.parametrize("framework", DEMOS)
-async def test_the_demo_does_what_it_describes_and_never_fails(framework, monkeypatch):
+async def test_the_demo_does_what_it_describes_and_never_fails(framework, monkeypatch, tmp_path):
     """schemathesis sends what the description allows and what it does not: as nobody, and as an admin."""
     monkeypatch.syspath_prepend(str(ROOT / "examples"))
     monkeypatch.delenv("BACKSTAY_DATABASE_URL", raising=False)
     module, path = DEMOS[framework]
     async with served(importlib.import_module(module).create_app()) as host:
-        await generated(f"http://{host}/{path}")
+        await generated(tmp_path, f"http://{host}/{path}")
         async with httpx2.AsyncClient(base_url=f"http://{host}") as client:
             made = await client.post("/signup", json=ROOT_USER | {"email": "root@example.org"})
             login = await client.post("/auth/login", data=ROOT_USER | {"transport": "token"})
@@ -90,19 +90,19 @@ async def test_the_demo_does_what_it_describes_and_never_fails(framework, monkey
             bearer = f"Authorization: Bearer {login.json()['access_token']}"
             # All but what would end the session, and with it the run's purpose.
             kept = [word for name in ENDING for word in ("--exclude-name", name)]
-            await generated(f"http://{host}/{path}", "-H", bearer, *kept)
+            await generated(tmp_path, f"http://{host}/{path}", "-H", bearer, *kept)
             still = await client.get("/admin", headers=dict([bearer.split(": ", 1)]))
             assert still.status_code == 200
 
 
-async def generated(url: str, *options: str) -> None:
+async def generated(place: Path, url: str, *options: str) -> None:
     program = str(Path(sys.executable).with_name("st"))
     nightly = "BACKSTAY_NIGHTLY" in os.environ
     much = ["-n", "300"] if nightly else ["-n", "25", "--seed", "1"]  # each run the same, but for the night's
     ran = await asyncio.to_thread(
         subprocess.run,
         [program, "run", url, "-c", CHECKS, *much, "--no-color", "--continue-on-failure", *options],
-        capture_output=True, text=True, check=False, timeout=900,
+        cwd=place, capture_output=True, text=True, check=False, timeout=900,  # it writes its notes where it is
     )  # fmt: skip
     assert ran.returncode == 0, ran.stdout[-4000:] + ran.stderr[-2000:]
     assert "Selected: " in ran.stdout
