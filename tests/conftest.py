@@ -1,8 +1,8 @@
 """What every test may ask for: real servers, found or started, shared or its own, and faults before them.
 
 Missing things are counted skips on a developer's machine. Where ``CI`` is set a missing server is an error,
-and so is a skip for want of what ``BACKSTAY_REQUIRE`` names (``hypopg,pg_stat_statements,redis-tls``): a
-suite must not turn green by skipping.
+and so is a skip for want of what ``BACKSTAY_REQUIRE`` names (``chromium,hypopg,pg_stat_statements,redis-tls``):
+a suite must not turn green by skipping.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from litestar import Litestar, delete, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.exceptions import HTTPException
+from litestar.openapi import ResponseSpec
 from litestar.params import Body, FromQuery, PathParameter
 
 from backstay import Backstay
@@ -16,6 +17,8 @@ from prices.opening import authenticator, opening
 from prices.people import NewUser, People, Taken, Unfit, User
 
 Symbol = Annotated[str, PathParameter(pattern=r"^[A-Za-z.]{1,10}$", description="such as AAPL")]
+
+REFUSED = ResponseSpec(dict[str, Any], description="Refused")
 
 people = People()
 users = authenticator(people)
@@ -28,7 +31,7 @@ async def forget(symbol: Symbol) -> dict[str, str]:
     return await lookups.forget(symbol)
 
 
-@post("/signup")
+@post("/signup", responses={409: REFUSED, 422: REFUSED})
 async def sign_up(data: Annotated[NewUser, Body()]) -> User:
     """Become a user. The first one of all runs the place."""
     try:
@@ -60,7 +63,7 @@ async def stats(backstay: NamedDependency[Backstay]) -> dict[str, Any]:
 def create_app(*, source_seconds: float = 0.0) -> Litestar:
     """The application, with everything that stands behind it opened, and its database brought up to date."""
 
-    @get("/prices/{symbol:str}")
+    @get("/prices/{symbol:str}", responses={404: REFUSED})
     async def price(symbol: Symbol, date: FromQuery[dt.date | None] = None) -> Summary:
         """The price in the month of a date, with the average, the range and the return of the year before."""
         try:

@@ -39,7 +39,9 @@ async def forget(symbol: Symbol) -> dict[str, str]:
     return await lookups.forget(symbol)
 
 
-@accounts.post("/signup", status_code=201, responses={409: {"description": "Taken"}})
+@accounts.post(
+    "/signup", status_code=201, responses={400: {"description": "Not JSON"}, 409: {"description": "Taken"}}
+)
 async def sign_up(new: NewUser) -> User:
     """Become a user. The first one of all runs the place."""
     try:

@@ -18,6 +18,7 @@ from .claims import ACCESS_CLAIMS, TokenProfile, VerifiedToken
 from .codec import JwtCodec, StrictVerifier
 from .introspection import Introspection
 from .keyring import KeyRing, RingKey, Stage
+from .lifetimes import Lifetimes
 from .memory import MemoryTokenStore
 from .opaque import OpaqueTokens
 from .protocol import (
@@ -49,7 +50,7 @@ from .requirements import (
     scope,
 )
 from .revocation import LocalRevocations
-from .service import AuthContext, Lifetimes, TokenPair, TokenService, UserClaims
+from .service import AuthContext, TokenPair, TokenService, UserClaims
 from .sessions import Session
 from .verified import VerifiedCache
 

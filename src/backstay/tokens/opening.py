@@ -18,11 +18,12 @@ from .codec import JwtCodec
 from .ephemeral import EphemeralKeyRing, ephemeral_secrets
 from .events import SessionsInMemory
 from .keyring import KeyRing
+from .lifetimes import Lifetimes
 from .memory import MemoryTokenStore
 from .protocol import TokenStore
 from .refresh import RefreshSecrets
 from .revocation import LocalRevocations
-from .service import Lifetimes, TokenService, UserClaims
+from .service import TokenService, UserClaims
 from .verified import VerifiedCache
 
 DEVELOPMENT = "backstay:development"

@@ -19,6 +19,8 @@ from hashlib import sha256
 from .claims import TokenProfile, VerifiedToken
 from .protocol import KeySource
 
+_EMPTY = sha256()  # copied, for OpenSSL looks an algorithm up anew for each hash that is begun by its name
+
 
 class VerifiedCache:
     """At most `size` verified tokens, each for at most `max_age` seconds. For one codec."""
@@ -38,7 +40,7 @@ class VerifiedCache:
         # A text that is too long, or not ASCII, was never put in; hashing it would only cost.
         if type(token) is not str or len(token) > expect.max_bytes or not token.isascii():
             return None
-        digest = sha256(token.encode()).digest()
+        digest = _digest(token)
         entry = self._entries.get(digest)
         if entry is None:
             return None
@@ -58,7 +60,7 @@ class VerifiedCache:
         if expect.max_age is not None:
             return  # its age would have to be judged again on every hit
         end = min(verified.expires_at + expect.leeway_seconds, now + self._max_age)
-        self._entries[sha256(token.encode()).digest()] = (verified, expect, now, end)
+        self._entries[_digest(token)] = (verified, expect, now, end)
         # The oldest, not the least used: its time is nearly over anyway, and a hit has nothing to write.
         if len(self._entries) > self._size:
             del self._entries[next(iter(self._entries))]
@@ -66,3 +68,9 @@ class VerifiedCache:
     def clear(self) -> None:
         """Forget everything."""
         self._entries.clear()
+
+
+def _digest(token: str) -> bytes:
+    digest = _EMPTY.copy()
+    digest.update(token.encode())
+    return digest.digest()

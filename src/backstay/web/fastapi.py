@@ -12,11 +12,11 @@ The smallest application::
 
 # Annotations are not postponed here: FastAPI reads those of `__call__` and would find only texts.
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Annotated, Any, Generic, TypeVar
 
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response, WebSocket
+from fastapi import APIRouter, Depends, FastAPI, Response
 from fastapi.openapi.models import HTTPBearer, OAuth2, OAuthFlowPassword, OAuthFlows
 from fastapi.openapi.models import SecurityBase as SecurityModel
 from fastapi.params import Security
@@ -25,17 +25,19 @@ from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
 
 from backstay.cache import Cache
-from backstay.container import Backstay, current_backstay
+from backstay.container import Backstay
 from backstay.errors import BackstayError
 from backstay.tokens import Requirement, all_of, permission, role, scope
 from backstay.tokens.requirements import scopes_of
 
-from .asgi import REFUSED, AuthenticationMiddleware, CacheHeadersMiddleware, cached_route
-from .auth import Accounts, Answer, Authenticator, Endpoint, Endpoints, Principal, UserLoader, answer_to
-from .auth import current_authenticator as current
+from .asgi import cached_route
+from .auth import Accounts, Authenticator, Endpoint, Endpoints, UserLoader
+from .auth.authenticator import finder_of
+from .auth.described import SCHEME, described
 from .auth.health import HEALTH
-from .auth.lifespan import Lifespan
+from .auth.lifespan import Lifespan, get_backstay, get_cache
 from .auth.lifespan import lifespan_of as lifespan
+from .starlette import Refused, endpoint_of, stand_behind
 
 __all__ = ["Auth", "CurrentUser", "OpenBackstay", "OpenCache", "OptionalUser", "cached_route", "get_backstay"]
 __all__ += ["get_cache", "get_current_user", "health_router", "lifespan", "optional_user", "require"]
@@ -44,21 +46,12 @@ __all__ += ["require_admin", "require_permissions"]
 U = TypeVar("U")
 
 
-class Refused(HTTPException):
-    """A refusal as FastAPI knows it: without `Auth.install` too, the status and the challenge are right."""
-
-    def __init__(self, answer: Answer, detail: str) -> None:
-        headers = {name: value for name, value in answer.headers if name != "content-type"}
-        super().__init__(answer.status, detail, headers)
-        self.answer = answer
-
-
 class _Scheme(SecurityBase):
     """What the API description says about how to authenticate. By itself it asks nothing of a request."""
 
     def __init__(self, model: SecurityModel) -> None:
         self.model = model
-        self.scheme_name = "backstay"
+        self.scheme_name = SCHEME
 
 
 class _Documented(_Scheme):
@@ -91,11 +84,11 @@ class CurrentUser(_Scheme, Generic[U]):
         """The user. Raises what FastAPI answers with 400, 401, 403 or 503, and its challenge."""
         auth = self._find()
         try:
-            principal: Principal[U] = await auth.principal(connection.scope, self._requirement)
+            principal = auth.admitted(await auth.find(connection.scope), self._requirement)
             if security_scopes.scopes and not self._documented:
                 auth.check(principal, _all_scopes(tuple(security_scopes.scopes)))
         except BackstayError as exc:
-            raise Refused(answer_to(exc, auth.challenges), str(exc)) from None
+            raise Refused.by(auth, exc) from None
         return principal.user
 
 
@@ -112,7 +105,7 @@ class OptionalUser(_Scheme, Generic[U]):
         try:
             principal = await auth.find(connection.scope)
         except BackstayError as exc:
-            raise Refused(answer_to(exc, auth.challenges), str(exc)) from None
+            raise Refused.by(auth, exc) from None
         return None if principal is None else principal.user
 
 
@@ -134,8 +127,7 @@ class Auth(Generic[U]):
             scopes: what the API description lists, name to description.
             token_url: the path of the login endpoint. With it, the description offers to log in.
         """
-        own = users if isinstance(users, Authenticator) or users is None else Authenticator(users)
-        self._find: Callable[[], Authenticator[U]] = current.get if own is None else lambda: own
+        self._find = finder_of(users)
         self._model = _model(token_url, scopes or {})
         self.current_user = CurrentUser(self._find, self._model)
         self.optional_user = OptionalUser(self._find, self._model)
@@ -159,25 +151,23 @@ class Auth(Generic[U]):
         return lifespan(self._find(), *arguments, **options)
 
     def install(self, app: FastAPI, *, first_message: bool = False) -> None:
-        """Answer every error of backstay with problem details, watch open WebSockets, and send cache headers."""
-        app.add_exception_handler(Refused, self._on_error)
-        app.add_exception_handler(BackstayError, self._on_error)
-        app.add_middleware(CacheHeadersMiddleware)
-        app.add_middleware(
-            AuthenticationMiddleware, authenticator=self._find, http=False, first_message=first_message
-        )
+        """Answer errors with problem details, watch open WebSockets, send cache headers, describe cookies."""
+        stand_behind(app, self._find, first_message=first_message)
+        self._describe(app)
 
     def router(self, accounts: Accounts | None = None, *, prefix: str = "/auth") -> APIRouter:
         """Login, refresh, logout, sessions, revocation, introspection and keys."""
         endpoints = Endpoints(self._find(), accounts=accounts)
         return _mounted(endpoints.table, APIRouter(prefix=prefix, tags=["auth"]), _Documented(self._model))
 
-    async def _on_error(self, connection: Request | WebSocket, exc: Any) -> Any:
-        answer = exc.answer if isinstance(exc, Refused) else answer_to(exc, self._find().challenges)
-        if isinstance(connection, WebSocket):
-            connection.scope[REFUSED] = answer  # the guard around the application sends it
-            return await connection.close()
-        return _sent(answer)
+    def _describe(self, app: Any) -> None:  # Any: its method is replaced, as FastAPI says to extend it
+        plain = app.openapi
+
+        def openapi() -> dict[str, Any]:
+            # Made once, when it is first asked for: by then the lifespan says which authenticator is meant.
+            return app.openapi_schema or described(plain(), self._find().transport)
+
+        app.openapi = openapi
 
 
 def health_router(*, prefix: str = "") -> APIRouter:
@@ -185,45 +175,22 @@ def health_router(*, prefix: str = "") -> APIRouter:
     return _mounted(HEALTH, APIRouter(prefix=prefix, tags=["health"]), None)
 
 
-async def get_backstay() -> Backstay:
-    """A dependency: the open Backstay."""
-    return current_backstay.get()
-
-
-async def get_cache() -> Cache:
-    """A dependency: its cache."""
-    return current_backstay.get().cache
-
-
 def _mounted(table: Iterable[Endpoint], router: APIRouter, scheme: _Documented | None) -> APIRouter:
     for row in table:
         router.add_api_route(
             row.path,
-            _endpoint(row),
+            endpoint_of(row),
             methods=[row.method],
             name=row.name,
             summary=row.summary,
             status_code=row.status,
+            response_class=Response,
             response_model=None,
             responses=row.responses(),
             dependencies=[Depends(scheme)] if row.secured and scheme else [],
             openapi_extra=row.extra() or None,
         )
     return router
-
-
-def _endpoint(row: Endpoint) -> Callable[[Request], Awaitable[Response]]:
-    async def endpoint(request: Request) -> Response:
-        return _sent(await row.serve(request.scope, request.receive, request.path_params))
-
-    return endpoint
-
-
-def _sent(answer: Answer) -> Response:
-    response = Response(answer.body or None, answer.status)
-    own = [(name.encode("ascii"), value.encode("latin-1")) for name, value in answer.headers]
-    response.raw_headers = [*own, *response.raw_headers]
-    return response
 
 
 def _model(token_url: str, scopes: Mapping[str, str]) -> SecurityModel:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from functools import wraps
+from inspect import iscoroutinefunction
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from starlette.applications import Starlette
@@ -26,21 +27,19 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.websockets import WebSocket
 
-from backstay.cache import Cache
-from backstay.container import Backstay, current_backstay
 from backstay.errors import BackstayError
 from backstay.tokens import Requirement, all_of, permission, role
 
 from . import asgi
-from .asgi import REFUSED, CacheHeadersMiddleware, cached_route
+from .asgi import REFUSED, CacheHeadersMiddleware, Unaccepted, cached_route
 from .auth import Accounts, Answer, Authenticator, Endpoint, Endpoints, Principal, UserLoader, answer_to
-from .auth import current_authenticator as current
+from .auth.authenticator import finder_of
 from .auth.health import HEALTH
-from .auth.lifespan import Lifespan
+from .auth.lifespan import Lifespan, get_backstay, get_cache
 from .auth.lifespan import lifespan_of as lifespan
 
 __all__ = ["Auth", "TokenBackend", "cached_route", "get_backstay", "get_cache", "get_current_user", "health_routes"]
-__all__ += ["lifespan", "on_error", "optional_user", "require_admin", "require_permissions", "requires"]
+__all__ += ["lifespan", "on_error", "optional_user", "require", "require_admin", "require_permissions", "requires"]
 
 U = TypeVar("U")
 P = ParamSpec("P")
@@ -55,6 +54,11 @@ class Refused(HTTPException, AuthenticationError):
         HTTPException.__init__(self, answer.status, detail, headers)
         self.answer = answer
 
+    @classmethod
+    def by(cls, auth: Authenticator[Any], exc: BackstayError, /) -> Refused:
+        """What an authenticator's refusal becomes."""
+        return cls(answer_to(exc, auth.challenges), str(exc))
+
 
 class TokenBackend(AuthenticationBackend, Generic[U]):
     """For Starlette's own AuthenticationMiddleware: ``request.user`` and ``request.auth.scopes``.
@@ -62,19 +66,37 @@ class TokenBackend(AuthenticationBackend, Generic[U]):
     Give that middleware our `on_error` too, or it answers 400 to a bad token, and without a challenge.
     """
 
-    def __init__(self, auth: Auth[U] | None = None) -> None:
-        """`auth`: the ambient one if not given."""
+    def __init__(self, auth: Auth[U] | None = None, *, refuse: bool = True) -> None:
+        """Wire it.
+
+        Args:
+            auth: the ambient one if not given.
+            refuse: a bad token is refused whatever the route. False leaves that to those who ask for the user, so
+                that a browser whose cookies have become worthless can still sign in.
+        """
         self._auth: Auth[Any] = auth or _ambient
+        self._refuse = refuse
 
     async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, U] | None:  # type: ignore[override]
-        """The credentials and the user; None without a token. Raises `Refused`."""
-        principal: Principal[U] | None = await self._auth.find(conn)
-        return None if principal is None else (AuthCredentials(sorted(principal.scopes)), principal.user)
+        """The credentials and the user; None without a token. Raises `Refused`.
+
+        The credentials are the token's scopes, and Starlette's own word for everybody who is known.
+        """
+        try:
+            principal: Principal[U] | None = await self._auth.find(conn)
+        except Refused as exc:
+            if self._refuse:
+                raise
+            nobody: Any = Unaccepted(exc)
+            return nobody, nobody
+        if principal is None:
+            return None
+        return AuthCredentials(["authenticated", *sorted(principal.scopes)]), principal.user
 
 
 def on_error(_conn: HTTPConnection, exc: AuthenticationError) -> Response:
     """The answer to a token that `TokenBackend` does not accept: its status, its challenge, its problem."""
-    return _sent(exc.answer) if isinstance(exc, Refused) else Response(status_code=401)
+    return sent(exc.answer) if isinstance(exc, Refused) else Response(status_code=401)
 
 
 class Auth(Generic[U]):
@@ -85,8 +107,7 @@ class Auth(Generic[U]):
 
         Without either, the ambient authenticator is meant.
         """
-        own = users if isinstance(users, Authenticator) or users is None else Authenticator(users)
-        self._find: Callable[[], Authenticator[U]] = current.get if own is None else lambda: own
+        self._find = finder_of(users)
         self.current_user = self.require
 
     async def find(self, connection: HTTPConnection, /) -> Principal[U] | None:
@@ -95,15 +116,15 @@ class Auth(Generic[U]):
         try:
             return await auth.find(connection.scope)
         except BackstayError as exc:
-            raise Refused(answer_to(exc, auth.challenges), str(exc)) from None
+            raise Refused.by(auth, exc) from None
 
     async def require(self, connection: HTTPConnection, requirement: Requirement | None = None, /) -> U:
         """The user, who must meet the requirement, if any. Raises `Refused`: 401, 403, 400 or 503."""
         auth = self._find()
         try:
-            return (await auth.principal(connection.scope, requirement)).user
+            return auth.admitted(await auth.find(connection.scope), requirement).user
         except BackstayError as exc:
-            raise Refused(answer_to(exc, auth.challenges), str(exc)) from None
+            raise Refused.by(auth, exc) from None
 
     async def optional_user(self, connection: HTTPConnection, /) -> U | None:
         """The user, or None without a token. A token that is not accepted is still refused."""
@@ -121,9 +142,16 @@ class Auth(Generic[U]):
     def requires(
         self, requirement: Requirement | None = None, /
     ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
-        """Decorate an endpoint, HTTP or WebSocket, that only some may call; without a requirement, any user."""
+        """Decorate an endpoint, HTTP or WebSocket, that only some may call; without a requirement, any user.
+
+        Raises:
+            TypeError: the endpoint is not async.
+        """
 
         def decorate(endpoint: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+            if not iscoroutinefunction(endpoint):
+                raise TypeError(f"requires() decorates async functions, which {endpoint!r} is not")
+
             @wraps(endpoint)
             async def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
                 connection: Any = next(each for each in args if isinstance(each, _CONNECTION))
@@ -140,24 +168,12 @@ class Auth(Generic[U]):
 
     def install(self, app: Starlette, *, first_message: bool = False) -> None:
         """Set ``request.user``, answer every error with problem details, watch WebSockets, send cache headers."""
-        app.add_exception_handler(Refused, self._on_error)
-        app.add_exception_handler(BackstayError, self._on_error)
-        app.add_middleware(CacheHeadersMiddleware)
-        app.add_middleware(AuthenticationMiddleware, backend=TokenBackend(self), on_error=on_error)
-        app.add_middleware(
-            asgi.AuthenticationMiddleware, authenticator=self._find, http=False, first_message=first_message
-        )
+        app.add_middleware(AuthenticationMiddleware, backend=TokenBackend(self, refuse=False), on_error=on_error)
+        stand_behind(app, self._find, first_message=first_message)
 
     def routes(self, accounts: Accounts | None = None, *, prefix: str = "/auth") -> Mount:
         """Login, refresh, logout, sessions, revocation, introspection and keys."""
         return Mount(prefix, routes=_mounted(Endpoints(self._find(), accounts=accounts).table))
-
-    async def _on_error(self, connection: Request | WebSocket, exc: Any) -> Any:
-        answer = exc.answer if isinstance(exc, Refused) else answer_to(exc, self._find().challenges)
-        if isinstance(connection, WebSocket):
-            connection.scope[REFUSED] = answer  # the guard around the application sends it
-            return await connection.close()
-        return _sent(answer)
 
 
 def health_routes(*, prefix: str = "") -> list[BaseRoute]:
@@ -165,32 +181,41 @@ def health_routes(*, prefix: str = "") -> list[BaseRoute]:
     return _mounted(HEALTH, prefix)
 
 
-async def get_backstay() -> Backstay:
-    """The open Backstay."""
-    return current_backstay.get()
+def stand_behind(app: Starlette, find: Callable[[], Authenticator[Any]], *, first_message: bool) -> None:
+    """Answer every error with problem details, watch WebSockets, send cache headers: in whatever is a Starlette."""
+
+    async def on_refusal(connection: Request | WebSocket, exc: Any) -> Any:
+        answer = exc.answer if isinstance(exc, Refused) else answer_to(exc, find().challenges)
+        if isinstance(connection, WebSocket):
+            connection.scope[REFUSED] = answer  # the guard around the application sends it
+            return await connection.close()
+        return sent(answer)
+
+    app.add_exception_handler(Refused, on_refusal)
+    app.add_exception_handler(BackstayError, on_refusal)
+    app.add_middleware(CacheHeadersMiddleware)
+    app.add_middleware(asgi.AuthenticationMiddleware, authenticator=find, http=False, first_message=first_message)
 
 
-async def get_cache() -> Cache:
-    """Its cache."""
-    return current_backstay.get().cache
+def endpoint_of(row: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+    """What answers at a row of the endpoints' table."""
 
-
-def _mounted(table: Iterable[Endpoint], prefix: str = "") -> list[BaseRoute]:
-    return [Route(prefix + row.path, _endpoint(row), methods=[row.method], name=row.name) for row in table]
-
-
-def _endpoint(row: Endpoint) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
-        return _sent(await row.serve(request.scope, request.receive, request.path_params))
+        return sent(await row.serve(request.scope, request.receive, request.path_params))
 
     return endpoint
 
 
-def _sent(answer: Answer) -> Response:
+def sent(answer: Answer) -> Response:
+    """A plain answer as Starlette sends it: its headers and no further ones."""
     response = Response(answer.body or None, answer.status)
     own = [(name.encode("ascii"), value.encode("latin-1")) for name, value in answer.headers]
     response.raw_headers = [*own, *response.raw_headers]
     return response
+
+
+def _mounted(table: Iterable[Endpoint], prefix: str = "") -> list[BaseRoute]:
+    return [Route(prefix + row.path, endpoint_of(row), methods=[row.method], name=row.name) for row in table]
 
 
 _ADMIN = role("admin")
@@ -200,6 +225,7 @@ _CONNECTION: Any = HTTPConnection  # generic since Starlette 1.0, and isinstance
 _ambient: Auth[Any] = Auth()
 get_current_user = _ambient.current_user
 optional_user = _ambient.optional_user
+require = _ambient.require
 require_admin = _ambient.require_admin
 require_permissions = _ambient.require_permissions
 requires = _ambient.requires

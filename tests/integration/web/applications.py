@@ -81,9 +81,9 @@ def authenticator(people: People) -> Authenticator[User]:
     return Authenticator(people.load, transport=transport, proofs=ProofOfPossession())
 
 
-def fastapi_application(people: People, clock: Any, *, first_message: bool = False) -> Any:  # noqa: C901
+def fastapi_application(people: People, clock: Any, *, first_message: bool = False, listeners: Any = ()) -> Any:  # noqa: C901
     auth = on_fastapi.Auth(authenticator(people), token_url="/auth/login", scopes={"orders:read": "Read orders"})
-    app = fastapi.FastAPI(lifespan=auth.lifespan(users=people.claims, clock=clock))
+    app = fastapi.FastAPI(lifespan=auth.lifespan(users=people.claims, clock=clock, listeners=listeners))
     auth.install(app, first_message=first_message)
     app.include_router(auth.router(people))
     app.include_router(on_fastapi.health_router())
@@ -144,7 +144,7 @@ def fastapi_application(people: People, clock: Any, *, first_message: bool = Fal
     return app
 
 
-def starlette_application(people: People, clock: Any, *, first_message: bool = False) -> Any:  # noqa: C901
+def starlette_application(people: People, clock: Any, *, first_message: bool = False, listeners: Any = ()) -> Any:  # noqa: C901
     auth = on_starlette.Auth(authenticator(people))
 
     async def protected(request):
@@ -195,12 +195,12 @@ def starlette_application(people: People, clock: Any, *, first_message: bool = F
         auth.routes(people),
         *on_starlette.health_routes(),
     ]
-    app = Starlette(routes=routes, lifespan=auth.lifespan(users=people.claims, clock=clock))
+    app = Starlette(routes=routes, lifespan=auth.lifespan(users=people.claims, clock=clock, listeners=listeners))
     auth.install(app, first_message=first_message)
     return app
 
 
-def litestar_application(people: People, clock: Any, *, first_message: bool = False) -> Any:  # noqa: C901
+def litestar_application(people: People, clock: Any, *, first_message: bool = False, listeners: Any = ()) -> Any:  # noqa: C901
     own = authenticator(people)
     auth = on_litestar.Auth(own)
     user = {"user": Provide(auth.current_user)}
@@ -259,7 +259,7 @@ def litestar_application(people: People, clock: Any, *, first_message: bool = Fa
     plugin = on_litestar.BackstayPlugin(
         auth,
         accounts=people,
-        lifespan=lifespan_of(own, users=people.claims, clock=clock),
+        lifespan=lifespan_of(own, users=people.claims, clock=clock, listeners=listeners),
         first_message=first_message,
         scopes=[("orders:read", "Read orders")],
     )

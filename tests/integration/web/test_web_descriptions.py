@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import httpx2
 import pytest
 
+from backstay.web.auth import Authenticator
+
+from . import applications
 from .applications import FRAMEWORKS, People
 from .serving import served
 
@@ -31,10 +37,15 @@ def test_schemes_scopes_and_endpoints_are_described(framework):
     flow = said["components"]["securitySchemes"]["backstay"]["flows"]["password"]
     assert flow["tokenUrl"] == "/auth/login"
     assert flow["scopes"] == {"orders:read": "Read orders"}
+    cookie = {each: said["components"]["securitySchemes"][f"backstay_{each}"] for each in ("cookie", "csrf")}
+    assert (cookie["cookie"]["in"], cookie["cookie"]["name"]) == ("cookie", "__Host-access")
+    assert (cookie["csrf"]["in"], cookie["csrf"]["name"]) == ("header", "x-csrf-token")
     paths = said["paths"]
     assert {(method, path) for path, item in paths.items() for method in item} >= ENDPOINTS
-    assert paths["/orders"]["get"]["security"] == [{"backstay": ["orders:read"]}]
-    assert paths["/auth/sessions"]["get"]["security"] == [{"backstay": []}]
+    assert paths["/orders"]["get"]["security"] == [{"backstay": ["orders:read"]}, {"backstay_cookie": []}]
+    assert paths["/auth/sessions"]["get"]["security"] == [{"backstay": []}, {"backstay_cookie": []}]
+    changing = {"backstay_cookie": [], "backstay_csrf": []}  # both of them, or a token
+    assert paths["/auth/sessions"]["delete"]["security"] == [{"backstay": []}, changing]
     assert "security" not in paths["/auth/login"]["post"]
     (parameter,) = paths["/auth/sessions/{session_id}"]["delete"]["parameters"]
     assert (parameter["name"], parameter["in"], parameter["required"]) == ("session_id", "path", True)
@@ -45,22 +56,53 @@ def test_schemes_scopes_and_endpoints_are_described(framework):
     assert "application/problem+json" in login["responses"]["401"]["content"]
 
 
-@pytest.mark.nightly
+@pytest.mark.parametrize("framework", ["fastapi", "litestar"])
+def test_who_takes_no_cookies_describes_none(framework, monkeypatch):
+    monkeypatch.setattr(applications, "authenticator", lambda people: Authenticator(people.load))
+    said = description(framework)
+    assert set(said["components"]["securitySchemes"]) == {"backstay"}
+    assert said["paths"]["/auth/sessions"]["delete"]["security"] == [{"backstay": []}]
+
+
+CHECKS = (
+    "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,"
+    "negative_data_rejection,ignored_auth"
+)
+ENDING = ("POST /auth/logout", "POST /auth/revoke", "DELETE /auth/sessions", "DELETE /auth/sessions/{session_id}")
+ROOT_USER = {"username": "root", "password": "Wind-hard-over-the-Marsh-9"}
+DEMOS = {"fastapi": ("prices.service", "openapi.json"), "litestar": ("prices.on_litestar", "schema/openapi.json")}
+
+
+@pytest.mark.slow
 @pytest.mark.asyncio
-async def test_nothing_that_the_demo_describes_makes_it_fail(monkeypatch):
-    """schemathesis sends what the description allows and what it does not: no answer is a 5xx."""
+@pytest.mark.parametrize("framework", DEMOS)
+async def test_the_demo_does_what_it_describes_and_never_fails(framework, monkeypatch, tmp_path):
+    """schemathesis sends what the description allows and what it does not: as nobody, and as an admin."""
     monkeypatch.syspath_prepend(str(ROOT / "examples"))
     monkeypatch.delenv("BACKSTAY_DATABASE_URL", raising=False)
-    from prices import service
+    module, path = DEMOS[framework]
+    async with served(importlib.import_module(module).create_app()) as host:
+        await generated(tmp_path, f"http://{host}/{path}")
+        async with httpx2.AsyncClient(base_url=f"http://{host}") as client:
+            made = await client.post("/signup", json=ROOT_USER | {"email": "root@example.org"})
+            login = await client.post("/auth/login", data=ROOT_USER | {"transport": "token"})
+            assert (made.status_code, login.status_code) == (201, 200)
+            bearer = f"Authorization: Bearer {login.json()['access_token']}"
+            # All but what would end the session, and with it the run's purpose.
+            kept = [word for name in ENDING for word in ("--exclude-name", name)]
+            await generated(tmp_path, f"http://{host}/{path}", "-H", bearer, *kept)
+            still = await client.get("/admin", headers=dict([bearer.split(": ", 1)]))
+            assert still.status_code == 200
 
-    async with served(service.create_app()) as host:
-        import asyncio
 
-        program = str(Path(sys.executable).with_name("st"))
-        ran = await asyncio.to_thread(
-            subprocess.run,
-            [program, "run", f"http://{host}/openapi.json", "-c", "not_a_server_error", "-n",
-             os.environ.get("EXAMPLES", "50"), "--no-color"],
-            capture_output=True, text=True, check=False, timeout=900,
-        )  # fmt: skip
+async def generated(place: Path, url: str, *options: str) -> None:
+    program = str(Path(sys.executable).with_name("st"))
+    nightly = "BACKSTAY_NIGHTLY" in os.environ
+    much = ["-n", "300"] if nightly else ["-n", "25", "--seed", "1"]  # each run the same, but for the night's
+    ran = await asyncio.to_thread(
+        subprocess.run,
+        [program, "run", url, "-c", CHECKS, *much, "--no-color", "--continue-on-failure", *options],
+        cwd=place, capture_output=True, text=True, check=False, timeout=900,  # it writes its notes where it is
+    )  # fmt: skip
     assert ran.returncode == 0, ran.stdout[-4000:] + ran.stderr[-2000:]
+    assert "Selected: " in ran.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from http.cookies import SimpleCookie
 
 import httpx2
@@ -9,6 +10,9 @@ import pytest
 
 from backstay import ManualClock
 from backstay.container import current_backstay
+from backstay.tokens import RingKey, base64url
+from backstay.tokens.jose import generate_key
+from backstay.tokens.keyfile import dump_ring
 
 from .applications import FRAMEWORKS, PASSWORD, People
 from .serving import served
@@ -136,3 +140,31 @@ def cookies_of(answer) -> SimpleCookie:
     for header in answer.headers.get_list("set-cookie"):
         jar.load(header)
     return jar
+
+
+@pytest.mark.redis
+@pytest.mark.postgres
+@pytest.mark.parametrize("store", ["redis", "postgres"])
+async def test_what_no_store_could_keep_is_nobodys_session(framework, store, redis_url, database_url, monkeypatch):
+    secret = base64url.encode(b"s" * 32).decode()
+    for name, value in {
+        "TOKEN_STORE": redis_url if store == "redis" else database_url,
+        "TOKEN_KEYS": dump_ring([RingKey(key=generate_key("ES256", kid="k"))]),
+        "TOKEN_ISSUER": "https://issuer.example",
+        "TOKEN_AUDIENCE": "api",
+        "TOKEN_REFRESH_SECRETS": f"r1:{secret}",
+        "TOKEN_PREFIX": f"odd:{framework}:{time.time_ns()}",
+    }.items():
+        monkeypatch.setenv(f"BACKSTAY_{name}", value)
+    async with served(FRAMEWORKS[framework](People(), None)) as host, client_of(host) as client:
+        tokens = (await client.post("/auth/login", data=LOGIN | {"transport": "token"})).json()
+        bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
+        for odd in ("%00", "a%00b", "%ff", "%ed%a0%80", "%0d%0a", "a" * 5000, "*"):
+            answer = await client.delete(f"/auth/sessions/{odd}", headers=bearer)
+            assert (odd, answer.status_code) == (odd, 404)
+        for odd in ("%00", "bsr1.%00", "bsr1.k.a.1.%00", "a" * 9000):
+            form = {"Content-Type": "application/x-www-form-urlencoded"}
+            revoked = await client.post("/auth/revoke", content=f"token={odd}", headers=form)
+            refreshed = await client.post("/auth/refresh", content=f"refresh_token={odd}", headers=form)
+            assert (odd, revoked.status_code, refreshed.status_code) == (odd, 200, 400)
+        assert (await client.get("/protected", headers=bearer)).status_code == 200

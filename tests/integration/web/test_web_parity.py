@@ -197,9 +197,22 @@ ROWS = [
         headers=cookie("ada", ("X-CSRF-Token", "c"), ("Origin", "https://evil.example"), csrf="c")),
     Row("no origin at all to speak of", "/change", 403, FORGED, method="POST",
         headers=cookie("ada", ("X-CSRF-Token", "c"), ("Origin", "null"), csrf="c")),
+    Row("an origin that is none", "/change", 403, FORGED, method="POST",
+        headers=cookie("ada", ("X-CSRF-Token", "c"), ("Origin", "http://[evil.example"), csrf="c")),
     Row("an origin that is trusted", "/change", 200, ADA, method="POST",
         headers=cookie("ada", ("X-CSRF-Token", "c"), ("Sec-Fetch-Site", "cross-site"),
                        ("Origin", "https://app.example"), csrf="c")),
+    # what needs no token does not mind a bad one: or nobody could sign in again
+    Row("alive, whoever asks", "/healthz", 200, '{"ok":true,"probes":{}}', headers=bearer("expired")),
+    Row("a cached route, whoever asks", "/cached/AAPL", 200, '{"symbol":"AAPL"}', headers=cookie("revoked")),
+    *[
+        Row(f"login with {name}", "/auth/login", 400, method="POST", headers=headers,
+            body=problem(400, "Bad Request", "username and password are required", "invalid_request"))
+        for name, headers in (("an old token", bearer("expired")), ("an old cookie", cookie("ended")),
+                              ("a good cookie and no header", cookie("ada")))
+    ],
+    Row("refresh with an old token", "/auth/refresh", 400, method="POST", headers=bearer("ended"),
+        body=problem(400, "Bad Request", "a refresh token is required", "invalid_request")),
     # errors of the rest of backstay
     *[
         Row(f"broken {what}", f"/broken/{what}", 503, problem(503, "Service Unavailable", LATER),

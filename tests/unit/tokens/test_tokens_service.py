@@ -14,10 +14,11 @@ from backstay.events import Emitter
 from backstay.tokens import JwtCodec, KeyRing, TokenProfile
 from backstay.tokens.events import RefreshReused, SessionRevoked, TokenRefused, UserRevoked
 from backstay.tokens.jose import generate_key
+from backstay.tokens.lifetimes import Lifetimes
 from backstay.tokens.memory import MemoryTokenStore
 from backstay.tokens.refresh import Position, RefreshSecrets
 from backstay.tokens.revocation import LocalRevocations, Standing
-from backstay.tokens.service import AuthContext, Lifetimes, TokenService
+from backstay.tokens.service import AuthContext, TokenService
 
 KEY = generate_key("ES256", kid="k")
 PROFILE = TokenProfile.access(issuer="https://issuer.example", audience="api")
@@ -297,6 +298,37 @@ async def test_a_fresh_copy_asks_nobody_and_a_stale_one_the_log() -> None:
     house.tier._log = log
     await log.end_session(pair.session_id)
     assert await house.refused(house.service.authenticate(pair.access_token)) is TokenReason.REVOKED
+
+
+async def test_what_is_known_here_is_said_at_once() -> None:
+    house = House()
+    pair = await house.issue()
+    assert house.service.authenticate_now(pair.access_token) is None  # nothing is known of revocations yet
+    token = await house.service.authenticate(pair.access_token)
+    assert house.service.authenticate_now(pair.access_token) == token
+    # Whatever has to be asked for is left to who can wait; a refusal that stands is not.
+    await house.service.revoke(pair.access_token)
+    assert house.service.authenticate_now(pair.access_token) is None
+    assert await house.refused(house.service.authenticate(pair.access_token)) is TokenReason.REVOKED
+    other = House()
+    strange = await TokenService(
+        codec=JwtCodec(KeyRing([generate_key("ES256", kid="of another")], clock=house.clock), clock=house.clock),
+        profile=PROFILE, store=other.store, log=other.store, secrets=other.secrets, clock=house.clock,
+    ).issue("alice", client_id="web")  # fmt: skip
+    assert house.service.authenticate_now(strange.access_token) is None
+    assert await house.refused(house.service.authenticate(strange.access_token)) is TokenReason.UNKNOWN_KEY
+    told = len(house.told(TokenRefused))
+    for bad, reason in (
+        ("nonsense", TokenReason.MALFORMED),
+        ((await house.issue(jkt="A" * 43)).access_token, TokenReason.BINDING),
+    ):
+        with pytest.raises(InvalidToken) as caught:
+            house.service.authenticate_now(bad)
+        assert caught.value.reason is reason
+    assert len(house.told(TokenRefused)) == told + 2
+    good = await house.issue()
+    house.clock.advance(2)
+    assert house.service.authenticate_now(good.access_token) is None  # the copy is too old to be believed
 
 
 async def test_the_copy_follows_the_log_and_forgets_what_has_expired() -> None:

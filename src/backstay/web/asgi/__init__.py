@@ -1,6 +1,6 @@
 """Pure ASGI middleware, for any framework: authentication, cache headers, and a flight recorder."""
 
-from .authentication import ANONYMOUS, Anonymous, AuthenticationMiddleware
+from .authentication import ANONYMOUS, Anonymous, AuthenticationMiddleware, Unaccepted
 from .caching import CacheHeadersMiddleware, cached_route
 from .guard import REFUSED, SocketGuard
 from .recorder import FlightRecorder, Recording
@@ -16,6 +16,7 @@ __all__ = [
     "FlightRecorder",
     "Recording",
     "SocketGuard",
+    "Unaccepted",
     "cached_route",
     "close_message",
     "send_answer",

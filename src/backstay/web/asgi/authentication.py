@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Never
 
 import anyio
 
@@ -37,6 +37,24 @@ class Anonymous:
 
 
 ANONYMOUS = Anonymous()
+
+
+class Unaccepted:
+    """Stands where the user of a token would that is not accepted: asked for anything, it refuses the request.
+
+    So a route that wants nobody in particular still answers. Signing in is one.
+    """
+
+    __slots__ = ("_refusal",)
+
+    def __init__(self, refusal: Exception) -> None:
+        self._refusal = refusal
+
+    def __getattr__(self, name: str) -> Never:
+        raise self._refusal
+
+    def __bool__(self) -> Never:
+        raise self._refusal
 
 
 class AuthenticationMiddleware:

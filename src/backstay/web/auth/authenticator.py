@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Protocol, TypeVar
 
+import msgspec
+
 from backstay.ambient import Ambient
 from backstay.clock import Clock
 from backstay.container import Backstay, current_backstay
@@ -27,6 +29,7 @@ U_co = TypeVar("U_co", covariant=True)
 KEY: Final = "backstay.principal"
 """Where a scope keeps what was found; None for a request without a token."""
 _UNASKED: Final[Any] = object()
+_HEADER: Final = Carrier.HEADER  # looking a member up in its class costs as much as the header's parsing
 
 
 class AccessTokens(Protocol):
@@ -82,15 +85,12 @@ async def user_of_token(token: VerifiedToken, /) -> TokenUser:
     return TokenUser(token)
 
 
-class Principal(Generic[U]):
+class Principal(msgspec.Struct, Generic[U], frozen=True, eq=False):
     """Who sends a request, and by which token. Its repr shows neither."""
 
-    __slots__ = ("credential", "token", "user")
-
-    def __init__(self, user: U, token: VerifiedToken, credential: Credential) -> None:
-        self.user = user
-        self.token = token
-        self.credential = credential
+    user: U
+    token: VerifiedToken
+    credential: Credential
 
     def __repr__(self) -> str:
         return f"<Principal by {self.credential.carrier.value}>"
@@ -146,11 +146,18 @@ class Authenticator(Generic[U]):
         found: Principal[U] | None = scope.get(KEY, _UNASKED)
         if found is not _UNASKED:
             return found
-        credential = self.extract(scope)
+        # As few calls as can be: every request comes by here, and mostly by the second of these ways.
+        try:
+            credential = extract(scope, self.transport)
+        except RequestRefused as exc:
+            raise self.challenges.invalid_request(str(exc)) from None
         if credential is None:
             found = None
-        elif credential.carrier is Carrier.HEADER and credential.scheme == "bearer":
-            found = await self._verified(credential, None)  # the usual case, by the shortest way
+        elif (token := self._at_once(credential)) is not None:
+            user = await self._users(token)
+            if user is None:
+                raise self.challenges.invalid_token("bearer")
+            found = Principal(user, token, credential)
         else:
             found = await self.accept(scope, credential)
         scope[KEY] = found
@@ -163,7 +170,10 @@ class Authenticator(Generic[U]):
             RequestRefused: 401 without an accepted token or a strong enough login, 403 without what is required.
             TokenStoreUnavailable: answer 503.
         """
-        found = await self.find(scope)
+        return self.admitted(await self.find(scope), requirement)
+
+    def admitted(self, found: Principal[U] | None, requirement: Requirement | None = None, /) -> Principal[U]:
+        """What `find` found, if that is somebody who meets the requirement. Raises RequestRefused."""
         if found is None:
             raise self.challenges.missing()
         if requirement is not None:
@@ -176,13 +186,6 @@ class Authenticator(Generic[U]):
         decision = evaluate(requirement, Grants.of(principal.token), now=now)
         if not decision.allowed:
             raise self.challenges.insufficient(decision, principal.credential.scheme)
-
-    def extract(self, scope: Scope, /) -> Credential | None:
-        """What the request carries. Raises RequestRefused with 400."""
-        try:
-            return extract(scope, self.transport)
-        except RequestRefused as exc:
-            raise self.challenges.invalid_request(str(exc)) from None
 
     async def accept(self, scope: Scope, credential: Credential, /) -> Principal[U]:
         """Verify what a request carries, and load the user. Raises as `find` does."""
@@ -203,6 +206,18 @@ class Authenticator(Generic[U]):
         bound = principal.token.registered.cnf
         jkt = bound.get("jkt") if isinstance(bound, dict) else None
         await self._verified(principal.credential, jkt)
+
+    def _at_once(self, credential: Credential) -> VerifiedToken | None:
+        # None where something has to be waited for, or more than the token is to be checked.
+        if credential.carrier is not _HEADER or credential.scheme != "bearer":
+            return None
+        tokens = self._tokens()
+        if type(tokens) is not TokenService:  # one derived from it may have added to `authenticate`
+            return None
+        try:
+            return tokens.authenticate_now(credential.token)
+        except InvalidToken:
+            raise self.challenges.invalid_token("bearer") from None
 
     async def _verified(self, credential: Credential, jkt: str | None) -> Principal[U]:
         try:
@@ -251,3 +266,11 @@ current_authenticator: Final[Ambient[Authenticator[Any]]] = Ambient(
     "Authenticators", default=lambda: _of_tokens_alone
 )
 """What `get_current_user` of each adapter asks. Without one of the application's, the user is a `TokenUser`."""
+
+
+def finder_of(users: UserLoader[U] | Authenticator[U] | None, /) -> Callable[[], Authenticator[U]]:
+    """The way to the authenticator that an adapter is given, or to one of its users, or to the ambient one."""
+    if users is None:
+        return current_authenticator.get
+    own = users if isinstance(users, Authenticator) else Authenticator(users)
+    return lambda: own

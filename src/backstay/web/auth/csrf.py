@@ -32,13 +32,14 @@ def new_csrf_token() -> str:
 def check_forgery(scope: Mapping[str, Any], transport: Transport, /) -> None:
     """Let a request with a cookie pass only if a page of ours sent it.
 
-    A WebSocket can carry no header of the page's, so that its Origin must be there and be ours.
+    A WebSocket can carry no header of the page's, so that its Origin must be there and be ours, and nothing else
+    may speak against it.
 
     Raises:
         RequestRefused: 403; it may have been forged.
     """
     if scope["type"] == "websocket":
-        if not _is_ours(scope, transport, header_of(scope, b"origin")):
+        if not (_is_ours(scope, transport, header_of(scope, b"origin")) and _same_site(scope, transport)):
             raise _refused()
         return
     if scope["method"] in SAFE:
@@ -70,9 +71,15 @@ def _same_site(scope: Mapping[str, Any], transport: Transport) -> bool:
 def _is_ours(scope: Mapping[str, Any], transport: Transport, origin: str | None) -> bool:
     if origin is None:
         return False
-    # Compared by host and port: behind a proxy that ends TLS, the scheme of the scope is not the page's.
-    host = header_of(scope, b"host")
-    return (host is not None and urlsplit(origin).netloc == host) or _is_trusted(transport, origin)
+    try:
+        page = urlsplit(origin)
+    except ValueError:
+        return False
+    # Behind a proxy that ends TLS, the scheme of the scope is not the page's. But over TLS it has to be: the same
+    # host's page without it may have been written by anybody on the line.
+    tapped = scope.get("scheme") in {"https", "wss"} and page.scheme != "https"
+    here = bool(page.netloc) and page.netloc == header_of(scope, b"host") and not tapped
+    return here or _is_trusted(transport, origin)
 
 
 def _is_trusted(transport: Transport, origin: str | None) -> bool:

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+import msgspec
 
 from backstay.errors import RequestRefused
 
@@ -31,8 +33,11 @@ class Carrier(StrEnum):
     MESSAGE = "message"
 
 
-class Credential(NamedTuple):
-    """A token as it was presented; nothing about it is believed yet. `scheme` is in lower case."""
+class Credential(msgspec.Struct, frozen=True, gc=False):
+    """A token as it was presented; nothing about it is believed yet. `scheme` is in lower case.
+
+    A struct, as the verified token is: one is made per request.
+    """
 
     token: str
     scheme: str
@@ -75,19 +80,16 @@ def extract(scope: Mapping[str, Any], transport: Transport, /) -> Credential | N
         RequestRefused: 400; two Authorization headers, or a Bearer one without a single token behind it.
     """
     found: bytes | None = None
-    cookies: list[bytes] = []
     for name, value in scope["headers"]:
         if name == b"authorization":
             if found is not None:
                 raise _malformed(_TWICE)
             found = value
-        elif name == b"cookie":
-            cookies.append(value)
     credential = None if found is None else parse_authorization(found, transport)
     if credential is None and scope["type"] == "websocket":
         credential = _from_subprotocols(scope)
-    if credential is None and cookies and transport.cookies is not None:
-        token = read_cookie(cookies, transport.cookies.access)
+    if credential is None and transport.cookies is not None:
+        token = read_cookie(cookies_of(scope), transport.cookies.access)
         credential = None if token is None else Credential(token, "bearer", Carrier.COOKIE)
     return credential
 

@@ -1,4 +1,4 @@
-"""Everything that stands behind an application, opened by the one line that every framework takes."""
+"""Everything that stands behind an application: opened by the one line of every framework, and asked for."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
+from backstay.cache import Cache
 from backstay.clock import Clock
-from backstay.container import Backstay
+from backstay.container import Backstay, current_backstay
 from backstay.events import Listener
 from backstay.settings import Settings
 from backstay.tokens import UserClaims
@@ -40,3 +41,13 @@ def lifespan_of(
                 yield {"backstay": kit}
 
     return opened
+
+
+async def get_backstay() -> Backstay:
+    """A dependency: the open Backstay."""
+    return current_backstay.get()
+
+
+async def get_cache() -> Cache:
+    """A dependency: its cache."""
+    return current_backstay.get().cache

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .endpoints import Endpoints
 
 _TEXT = {"type": "string"}
+_SOME_TEXT = {"type": "string", "minLength": 1}
 _TOKENS = {
     "type": "object",
     "properties": {
@@ -49,6 +50,11 @@ PROBLEM = {
     "required": ["type", "title", "status", "detail"],
 }
 """The schema of problem details (RFC 9457)."""
+REFUSAL: dict[str, Any] = {
+    "description": "Refused",
+    "content": {"application/problem+json": {"schema": PROBLEM}},
+}
+"""What an API description says of an answer that refuses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +74,8 @@ class Endpoint:
     status: int = 200
     content: dict[str, Any] = field(default_factory=dict[str, Any])
     """The schema of a good answer; empty for none."""
+    media: str = "application/json"
+    """What a good answer is sent as."""
     refuses: tuple[int, ...] = ()
     challenges: Challenges | None = None
 
@@ -87,11 +95,9 @@ class Endpoint:
         """OpenAPI's description of what is sent, or None."""
         if not self.fields:
             return None
-        schema = {
-            "type": "object",
-            "properties": dict.fromkeys(self.fields, _TEXT),
-            "required": list(self.fields[: self.required]),
-        }
+        needed = list(self.fields[: self.required])
+        properties = dict.fromkeys(self.fields, _TEXT) | dict.fromkeys(needed, _SOME_TEXT)
+        schema = {"type": "object", "properties": properties, "required": needed}
         kinds = ("application/json", "application/x-www-form-urlencoded")
         content = {kind: {"schema": schema} for kind in kinds}
         return {"required": self.required > 0, "content": content}
@@ -110,11 +116,10 @@ class Endpoint:
         """OpenAPI's description of the answers."""
         good: dict[str, Any] = {"description": "Done"}
         if self.content:
-            good["content"] = {"application/json": {"schema": self.content}}
-        bad = {"content": {"application/problem+json": {"schema": PROBLEM}}}
+            good["content"] = {self.media: {"schema": self.content}}
         refused = (*self.refuses, *((401, 403) if self.secured else ()), 503)
         described: dict[int | str, dict[str, Any]] = {self.status: good}
-        return described | {status: {"description": "Refused", **bad} for status in sorted(set(refused))}
+        return described | dict.fromkeys(sorted(set(refused)), REFUSAL)
 
 
 def rows(to: Endpoints) -> Iterator[Endpoint]:
@@ -155,4 +160,5 @@ def rows(to: Endpoints) -> Iterator[Endpoint]:
     )  # fmt: skip
     yield Endpoint(
         method="GET", path="/jwks.json", name="keys", handle=to.keys, content={"type": "object"},
+        media="application/jwk-set+json",
     )  # fmt: skip

@@ -11,14 +11,13 @@ The smallest application::
 """
 
 from backstay.web.asgi import cached_route
+from backstay.web.auth.lifespan import get_backstay, get_cache
 from backstay.web.auth.lifespan import lifespan_of as lifespan
 
 from .auth import (
     Auth,
     Refused,
     TokenMiddleware,
-    get_backstay,
-    get_cache,
     get_current_user,
     optional_user,
     require,

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from litestar.connection import ASGIConnection
 from litestar.exceptions import HTTPException
-from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
-from litestar.types import Scope
+from litestar.types import ASGIApp, Receive, Scope, Send
 
-from backstay.cache import Cache
-from backstay.container import Backstay, current_backstay
 from backstay.errors import BackstayError
 from backstay.tokens import Requirement, all_of, permission, role
 from backstay.tokens.requirements import scopes_of
+from backstay.web.asgi import Unaccepted
 from backstay.web.auth import Answer, Authenticator, UserLoader, answer_to
-from backstay.web.auth import current_authenticator as current
+from backstay.web.auth.authenticator import finder_of
+from backstay.web.auth.described import SCHEME
 
 U = TypeVar("U")
 T = TypeVar("T")
 
 Guard = Callable[[ASGIConnection[Any, Any, Any, Any], Any], Awaitable[None]]
 """What Litestar calls a guard."""
-
-SCHEME: Final = "backstay"
-"""What the API description calls the way to authenticate."""
 
 
 class Refused(HTTPException):
@@ -45,17 +41,16 @@ class Auth(Generic[U]):
 
         Without either, the ambient authenticator is meant.
         """
-        own = users if isinstance(users, Authenticator) or users is None else Authenticator(users)
-        self.find: Callable[[], Authenticator[U]] = current.get if own is None else lambda: own
+        self.find = finder_of(users)
         self.require_admin = self.require(role("admin"))
 
     async def current_user(self, scope: Scope) -> U:
         """For ``Provide``: the user. Raises `Refused`: 401, 400 or 503."""
         auth = self.find()
         try:
-            return (await auth.principal(scope)).user  # type: ignore[arg-type]  # as `_open`; a call less
+            return auth.admitted(await auth.find(scope)).user  # type: ignore[arg-type]  # as `_open`; a call less
         except BackstayError as exc:
-            raise self._refused(exc) from None
+            raise self.refused(exc) from None
 
     async def optional_user(self, scope: Scope) -> U | None:
         """For ``Provide``: the user, or None without a token. One that is not accepted is still refused."""
@@ -84,33 +79,35 @@ class Auth(Generic[U]):
         try:
             return await ask(self.find())
         except BackstayError as exc:
-            raise self._refused(exc) from None
+            raise self.refused(exc) from None
 
-    def _refused(self, exc: BackstayError) -> Refused:
+    def refused(self, exc: BackstayError, /) -> Refused:
+        """What an authenticator's refusal becomes."""
         return Refused(answer_to(exc, self.find().challenges), str(exc))
 
 
-class TokenMiddleware(AbstractAuthenticationMiddleware):
-    """Sets ``request.user`` and ``request.auth``; both are None without a token, and guards refuse."""
+class TokenMiddleware:
+    """Sets ``request.user`` and ``request.auth``; both are None without a token, and guards refuse.
 
-    def __init__(self, app: Any, auth: Auth[Any], **options: Any) -> None:
-        super().__init__(app, **options)
+    A token that is not accepted is refused as soon as somebody asks for the user, and not before: see
+    `Unaccepted`.
+    """
+
+    def __init__(self, app: ASGIApp, auth: Auth[Any]) -> None:
+        self._app = app
         self._auth = auth
 
-    async def authenticate_request(self, connection: ASGIConnection[Any, Any, Any, Any]) -> AuthenticationResult:
-        """Who sends the request. Raises `Refused` for a token that is not accepted."""
-        principal = await self._auth.refusing(lambda auth: auth.find(_open(connection.scope)))
-        return AuthenticationResult(user=None if principal is None else principal.user, auth=principal)
-
-
-async def get_backstay() -> Backstay:
-    """For ``Provide``: the open Backstay."""
-    return current_backstay.get()
-
-
-async def get_cache() -> Cache:
-    """For ``Provide``: its cache."""
-    return current_backstay.get().cache
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        told: Any = scope
+        try:
+            principal = await self._auth.find().find(told)
+        except BackstayError as exc:
+            told["user"] = told["auth"] = Unaccepted(self._auth.refused(exc))
+        else:
+            told["user"] = None if principal is None else principal.user
+            told["auth"] = principal
+        await self._app(scope, receive, send)
 
 
 def _open(scope: Scope) -> Any:

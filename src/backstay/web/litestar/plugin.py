@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from copy import copy
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -19,14 +18,17 @@ from litestar.plugins import CLIPlugin, InitPlugin
 from backstay.errors import BackstayError
 from backstay.web.asgi import REFUSED, AuthenticationMiddleware, CacheHeadersMiddleware
 from backstay.web.auth import Accounts, Answer, Endpoints, answer_to
-from backstay.web.auth.lifespan import Lifespan, lifespan_of
+from backstay.web.auth.described import SCHEME
+from backstay.web.auth.lifespan import Lifespan, get_backstay, get_cache, lifespan_of
 
-from .auth import SCHEME, Auth, Refused, TokenMiddleware, ambient, get_backstay, get_cache
+from .auth import Auth, Refused, TokenMiddleware, ambient
+from .description import with_cookies
 from .routes import Sent, health_router, mounted
 
 # ASGI, and in other words than Litestar's types say it.
 _AUTHENTICATION: Any = AuthenticationMiddleware
 _CACHE_HEADERS: Any = CacheHeadersMiddleware
+_TOKENS: Any = TokenMiddleware
 
 
 class BackstayPlugin(InitPlugin, CLIPlugin):
@@ -44,14 +46,26 @@ class BackstayPlugin(InitPlugin, CLIPlugin):
         accounts: Accounts | None = None,
         lifespan: Lifespan | None = None,
         prefix: str = "/auth",
+        health: str | None = "/",
         first_message: bool = False,
         scopes: Iterable[tuple[str, str]] = (),
     ) -> None:
-        """`lifespan` opens the Backstay, if not plainly; `scopes` are what the description lists, explained."""
+        """Wire it.
+
+        Args:
+            auth: the ambient one if not given.
+            accounts: where passwords are; without it there is no login.
+            lifespan: opens the Backstay, if not plainly.
+            prefix: of the endpoints.
+            health: the prefix of the health routes; None for none.
+            first_message: let a WebSocket send its token as its first message.
+            scopes: what the API description lists, each with what it says of it.
+        """
         self._auth = auth or ambient
         self._accounts = accounts
         self._lifespan = lifespan
         self._prefix = prefix
+        self._health = health
         self._options = {"http": False, "first_message": first_message}
         self._scopes = dict(scopes)
 
@@ -70,21 +84,20 @@ class BackstayPlugin(InitPlugin, CLIPlugin):
         app_config.middleware[:0] = [
             DefineMiddleware(_AUTHENTICATION, authenticator=auth, **self._options),
             DefineMiddleware(_CACHE_HEADERS),
-            DefineMiddleware(TokenMiddleware, auth=self._auth),
+            DefineMiddleware(_TOKENS, auth=self._auth),
         ]
         app_config.dependencies = {
             "cache": Provide(get_cache), "backstay": Provide(get_backstay), **app_config.dependencies
         }  # fmt: skip
         endpoints = Endpoints(auth(), accounts=self._accounts)
-        app_config.route_handlers += [
-            Router(self._prefix, route_handlers=mounted(endpoints.table)),
-            health_router(),
-        ]
+        app_config.route_handlers.append(Router(self._prefix, route_handlers=mounted(endpoints.table)))
+        if self._health is not None:
+            app_config.route_handlers.append(health_router(prefix=self._health))
         if app_config.openapi_config is not None:
             described = Components(security_schemes={SCHEME: self._scheme()})
             before = app_config.openapi_config.components
             joined: list[Any] = [*(before if isinstance(before, list) else [before]), described]
-            app_config.openapi_config = copy(app_config.openapi_config)
+            app_config.openapi_config = with_cookies(app_config.openapi_config, auth)
             app_config.openapi_config.components = joined
 
     def on_cli_init(self, cli: Any) -> None:

@@ -12,9 +12,8 @@ from litestar.openapi.spec import Operation
 from litestar.response.base import ASGIResponse
 
 from backstay.web.auth import Answer, Endpoint
+from backstay.web.auth.described import SCHEME
 from backstay.web.auth.health import HEALTH
-
-from .auth import SCHEME
 
 
 class Sent(Response[bytes]):
