@@ -1,6 +1,6 @@
 """What authentication costs a request, as a multiple of PyJWT written by hand in the same framework.
 
-    python benchmarks/web/bench_auth.py [rounds] [algorithm]
+    python benchmarks/web/bench_auth.py [--quick] [--rounds 7] [--algorithm HS256]
 
 In-process ASGI, no server and no HTTP parsing. The cost is that of a protected route less that of the same route
 without protection; CPU time, medians of interleaved rounds. All load the same user from a dict. Ours always checks
@@ -13,10 +13,10 @@ half of that is what Litestar spends on any dependency.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import statistics
-import sys
 import time
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -245,9 +245,7 @@ async def services(key: Any) -> tuple[dict[str, TokenService], LocalRevocations]
     return {"every time": service(None), "cached": service(VerifiedCache(max_age=300.0))}, revocations
 
 
-async def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 7
-    alg = sys.argv[2] if len(sys.argv) > 2 else "HS256"
+async def main(rounds: int, alg: str) -> None:
     key = generate_key(alg, kid="k", bits=2048)
     found: dict[str, dict[str, float]] = {}
     async with AsyncExitStack() as stack:
@@ -284,4 +282,9 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a smoke run")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--algorithm", default="HS256")
+    given = parser.parse_args()
+    asyncio.run(main(1 if given.quick else given.rounds, given.algorithm))
