@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from .text import Knowledge, Piece, Text
 
 _DIGITS = re.compile(r"[0-9]+")
-_SEPARATED = re.compile(r"(?<![0-9])(?:[0-9]{1,4})([-/._, ])[0-9]{1,2}\1(?:[0-9]{4}|[0-9]{2})(?![0-9])")
+_SEPARATED = re.compile(r"(?<![0-9])(?:[0-9]{1,4})([-/._, ])[0-9]{1,2}\1(?:(?:19|20)[0-9]{2}|[0-9]{2}(?![0-9]))")
 _QUARTER = re.compile(r"(?:q[1-4]|h[12]|fy)[-_./ ]?(?:(?:20)?[0-4][0-9])(?![0-9])")
 _DAY = r"[0-3]?[0-9](?:st|nd|rd|th)?"
 _MONTH = (

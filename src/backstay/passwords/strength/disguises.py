@@ -66,9 +66,16 @@ def _slipped(middle: str) -> Iterator[str]:
     yield middle.translate(_TO_THE_RIGHT)
 
 
+def _miswritten(middle: str) -> Iterator[str]:
+    """``samurzai``, ``microzoft``: a letter too many, or another one. The lists hold the words less a letter."""
+    for at in range(1, len(middle)):
+        yield middle[:at] + middle[at + 1 :]
+
+
 _DISGUISES: Final[tuple[tuple[re.Pattern[str], Callable[[str], Iterator[str]], float], ...]] = (
     (_MIDDLE, _turned, 1.0),
     (_MIDDLE, _masked, 0.5),
     (_MIDDLE, _deciphered, 1.0),
     (_SLIPPED, _slipped, 1.0),
+    (_MIDDLE, _miswritten, 1.5),
 )

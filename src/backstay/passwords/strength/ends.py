@@ -86,6 +86,7 @@ def _year_price(four: str) -> float:
 
 _PAIRS: Mapping[str, float] = {"aa": 0.6, "ab": 0.6, "qq": 0.9, "az": 1.0, "zz": 1.0, "xx": 1.0, "qw": 0.9}
 _OTHER_PAIR, _LONE_CAPITAL = 1.4, 0.7
+_LONE: Mapping[str, float] = {"a": 0.6, "x": 0.8, "z": 0.9, "b": 1.0}
 
 
 def composition_pairs(text: Text, _known: Knowledge) -> Iterator[Piece]:
@@ -97,3 +98,6 @@ def composition_pairs(text: Text, _known: Knowledge) -> Iterator[Piece]:
             yield start, start + 2, price, "sequence"
     if text.uppers[-1] == 1 and text.upper[0] and not text.folded[1:2].isalpha():
         yield 0, 1, _LONE_CAPITAL, "sequence"
+    last = text.folded[-1]
+    if last in _LONE and text.size > 1 and not text.folded[-2].isalpha():
+        yield text.size - 1, text.size, _LONE[last], "sequence"

@@ -41,6 +41,7 @@ _CORNERS = frozenset("1qaz0plm379yw&")
 _SAME, _RIGHT, _LEFT, _VERTICAL, _NEAR, _FAR = 0.3, 0.2, 0.4, 0.4, 0.7, 1.1
 _TURN = 1.0
 _SHORTEST, _LONGEST_PERIOD = 4, 4
+_COLUMNS = frozenset("wsx xsw edc cde rfv vfr tgb bgt yhn nhy ujm mju".split())
 
 
 def _step_prices() -> dict[int, float]:
@@ -103,8 +104,8 @@ def _span_price(text: Text, start: int, end: int) -> float:
 
 
 def _is_meant(walk: str) -> bool:
-    # Three letters in a row are met by chance, unless where a row begins (``qwe``, ``asd``).
-    return len(walk) >= _SHORTEST or walk[0] in "qaz" or walk.isdigit()
+    # Three letters in a row are met by chance, unless where a row begins (``qwe``, ``asd``) or as a whole column.
+    return len(walk) >= _SHORTEST or walk[0] in "qaz" or walk.isdigit() or walk in _COLUMNS
 
 
 def _figures(steps: Sequence[int]) -> Iterator[tuple[int, int, float]]:

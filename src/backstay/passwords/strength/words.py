@@ -15,7 +15,10 @@ _L33T, _CHANCE, _PER_SUBSTITUTE = 0.3, 0.4, 0.2
 _SHORTEST, _SHORTEST_DISGUISED, _SHORTEST_IN_SIGNS = 3, 4, 6
 SHORTEST_INSIDE: Final = 4
 """Characters from which on a text known of the user is looked for anywhere."""
-_LINKS = re.compile("me|my|we|us|he|is|am|of|in|to|at|on|no|go|do|so|hi|ok|mr|dr|tv|pc|pw")
+_LINKS = re.compile(
+    "me|my|we|us|he|is|am|of|in|to|at|on|no|go|do|so|hi|ok|mr|dr|tv|pc|pw|vs"
+    "|and|the|for|from|with|not|your?|our|are|loves?|hates?|likes?|plus"
+)
 _POSSESSIVE = re.compile(r"(?<=[a-z]{3})'?s")
 _LINK, _POSSESSIVE_PRICE = 1.0, 0.5
 _AMONG_LETTERS = 0.4  # three letters are a word by chance where others touch them
@@ -86,10 +89,10 @@ def of_user(text: Text, known: Knowledge) -> Iterator[Piece]:
 
 
 def linking(text: Text, _known: Knowledge) -> Iterator[Piece]:
-    """Two letters between words, ``Me+You``, ``MikesCar``: dear enough to be met by chance anywhere else."""
+    """What stands between words, ``Me+You``, ``TomAndJerry``, ``MikesCar``, and is none that somebody chose."""
     for match in _LINKS.finditer(text.folded):
         if _stands_out(text, *match.span()):
-            yield *match.span(), _LINK, "word"
+            yield *match.span(), _LINK, "link"
     for match in _POSSESSIVE.finditer(text.folded):
         start, end = match.span()
         # The next word has to show that it begins.
