@@ -10,7 +10,6 @@ import vocabulary as v
 from families import Maker, any_word, cased, ending, year
 from odd import NUMBERS
 
-
 ACRONYMS = "tbontbtitq iltwyl mttfbwy ttlshiwwya rarvabtsas owefwhts wtpotus fsasyao iwtbotiwtwot hbtyhbty mhallwfwws ctrlaltdel asapfyi lolomgwtf omgwtfbbq roflmao idkimo brbttyl wysiwyg rtfmnoob yolo4life".split()
 
 

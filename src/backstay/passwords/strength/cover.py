@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from .shapes import rebate
+from .shapes import rebates
 from .text import Piece, Text
 
 _JOINT = 0.2
 _FREE_WORDS, _MORE_WORDS = 2, 2.0
-_SHORTEST_CHOSEN = 4
-_TRIGRAM_CAP = 1.6
+_SHORTEST_CHOSEN, _CHOSEN = 4, frozenset({"word", "keyboard"})
+_TRIGRAM_CAP = 1.8
 _DIGIT = 1.0
 _CAPITAL = 0.3
 _LETTER_CODES = {char: code for code, char in enumerate("abcdefghijklmnopqrstuvwxyz", start=1)}
@@ -46,8 +46,8 @@ def cheapest(text: Text, pieces: Iterable[Piece], loose: Sequence[float]) -> Cov
     """A dynamic programme over positions, the number of words so far, and whether something is strewn among them.
 
     Every joint of two pieces costs the choice of where it is. One or two words (and an ``and``) are what people
-    choose and attackers try; every further one costs more, for it makes a passphrase. Where known pieces make up the
-    whole, `shapes` takes something off. `loose` is the price of each character where no piece covers it.
+    choose and attackers try; every further one costs more, for it makes a passphrase. Where known pieces make up
+    the whole, `shapes` takes something off. `loose` is the price of each character where no piece covers it.
     """
     size, folded = text.size, text.folded
     by_start: list[list[Piece]] = [[] for _ in range(size)]
@@ -65,13 +65,11 @@ def cheapest(text: Text, pieces: Iterable[Piece], loose: Sequence[float]) -> Cov
                 after[to], step[to] = here + price, (state, None)
             if by_start[at]:
                 _extend(by_start[at], state, here + _JOINT if at else here, best, come)
-    off = rebate(text)
-    prices = [price - off if state in _WHOLE else price for state, price in enumerate(best[size])]
+    prices = best[size]
+    for words, off in enumerate(rebates(text)):
+        prices[2 * words] -= off
     state = min(range(_STATES), key=prices.__getitem__)
     return _retraced(text, state, max(prices[state], 0.0), come)
-
-
-_WHOLE = frozenset(range(0, 2 * _FREE_WORDS + 1, 2))
 
 
 def _undominated(row: Sequence[float]) -> Iterator[tuple[int, float]]:
@@ -100,7 +98,7 @@ def _extend(
         start, end, price, kind = piece
         price += here
         to = state
-        if kind == "word" and end - start >= _SHORTEST_CHOSEN:
+        if end - start >= _SHORTEST_CHOSEN and kind in _CHOSEN:
             price += more
             to = counted
         if price < best[end][to]:

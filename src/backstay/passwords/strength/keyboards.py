@@ -41,7 +41,7 @@ _CORNERS = frozenset("1qaz0plm379yw&")
 _SAME, _RIGHT, _LEFT, _VERTICAL, _NEAR, _FAR = 0.3, 0.2, 0.4, 0.4, 0.7, 1.1
 _TURN = 1.0
 _SHORTEST, _LONGEST_PERIOD = 4, 4
-_COLUMNS = frozenset("wsx xsw edc cde rfv vfr tgb bgt yhn nhy ujm mju".split())
+_COLUMNS = frozenset(["wsx", "xsw", "edc", "cde", "rfv", "vfr", "tgb", "bgt", "yhn", "nhy", "ujm", "mju"])
 
 
 def _step_prices() -> dict[int, float]:

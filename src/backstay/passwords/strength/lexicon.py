@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -10,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
+from . import sayings
 from .canonical import fold, skeleton
 from .wordlist import decode
 
@@ -38,7 +38,6 @@ zomer herfst
 quarter q1 q2 q3 q4
 """
 _CALENDAR_PRICE = 1.4
-_BEFORE_PHRASES = 20
 _VARIANTS_OF = 8_000
 _DROPPED, _SWAPPED, _DOUBLED, _VOWELLESS = 1.0, 1.0, 1.0, 0.5
 _SHORTEST_VOWELLESS = 5  # shorter ones are found by chance in random passwords
@@ -130,8 +129,8 @@ def load(languages: Iterable[str] = LANGUAGES, *, extra: Iterable[Path] = ()) ->
                     prices[word] = price
     for word in _CALENDAR.split():
         prices[word] = min(prices.get(word, 99.0), _CALENDAR_PRICE)
-    for rank, phrase in enumerate((data / "phrases.txt").read_text().split(), start=_BEFORE_PHRASES):
-        prices[phrase] = min(prices.get(phrase, 99.0), math.log10(rank))
+    for text, price in sayings.known(data):
+        prices[text] = min(prices.get(text, 99.0), price)
     for word, price in typed_wrong.items():
         prices.setdefault(word, price)
     tails = {tail: price for price, tails in decode((data / "tails.xz").read_bytes()) for tail in tails}

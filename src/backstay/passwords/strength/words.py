@@ -17,10 +17,10 @@ SHORTEST_INSIDE: Final = 4
 """Characters from which on a text known of the user is looked for anywhere."""
 _LINKS = re.compile(
     "me|my|we|us|he|is|am|of|in|to|at|on|no|go|do|so|hi|ok|mr|dr|tv|pc|pw|vs"
-    "|and|the|for|from|with|not|your?|our|are|loves?|hates?|likes?|plus"
+    "|and|the|for|not|you|our|are|loves?|hates?|likes?"
 )
 _POSSESSIVE = re.compile(r"(?<=[a-z]{3})'?s")
-_LINK, _POSSESSIVE_PRICE = 1.0, 0.5
+_LINK, _SHORTEST_LINK, _POSSESSIVE_PRICE = 1.0, 2, 0.5
 _AMONG_LETTERS = 0.4  # three letters are a word by chance where others touch them
 
 
@@ -91,8 +91,10 @@ def of_user(text: Text, known: Knowledge) -> Iterator[Piece]:
 def linking(text: Text, _known: Knowledge) -> Iterator[Piece]:
     """What stands between words, ``Me+You``, ``TomAndJerry``, ``MikesCar``, and is none that somebody chose."""
     for match in _LINKS.finditer(text.folded):
-        if _stands_out(text, *match.span()):
-            yield *match.span(), _LINK, "link"
+        start, end = match.span()
+        led_on = end - start > _SHORTEST_LINK and not text.upper[end - 1] and any(text.upper[end : end + 1])
+        if led_on or _stands_out(text, start, end):
+            yield start, end, _LINK, "link"
     for match in _POSSESSIVE.finditer(text.folded):
         start, end = match.span()
         # The next word has to show that it begins.
