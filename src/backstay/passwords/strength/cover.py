@@ -75,13 +75,13 @@ def cheapest(text: Text, pieces: Iterable[Piece], loose: Sequence[float]) -> Cov
 def _undominated(row: Sequence[float]) -> Iterator[tuple[int, float]]:
     """The states that no other one betters in price, words, and what is strewn."""
     tidy = untidy = math.inf
-    for state in range(0, _STATES, 2):
-        if row[state] < tidy:
-            tidy = row[state]
-            yield state, tidy
-        if row[state | _STREWN] < min(tidy, untidy):
-            untidy = row[state | _STREWN]
-            yield state | _STREWN, untidy
+    for state, price in enumerate(row):
+        if price < tidy and (not state & _STREWN or price < untidy):
+            yield state, price
+            if state & _STREWN:
+                untidy = price
+            else:
+                tidy = price
 
 
 def _extend(

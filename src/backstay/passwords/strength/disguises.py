@@ -16,8 +16,8 @@ from .text import Knowledge, Piece, Text
 
 _SHORTEST, _LONGEST = 5, 16
 _MIDDLE = re.compile(r"[^\W\d_].*[^\W\d_]", re.DOTALL)
-# A hand one key to the right takes l to ; and p to [, which end no word otherwise.
-_SLIPPED = re.compile(r"[a-z\[].*[a-z;\[]", re.DOTALL)
+# A hand one key to the right takes l to ; and p to [ and m to a comma, which end no word otherwise.
+_SLIPPED = re.compile(r"[a-z;,\[].*[a-z;\[]", re.DOTALL)
 
 
 def disguised(text: Text, known: Knowledge) -> Iterator[Piece]:

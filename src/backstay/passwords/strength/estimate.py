@@ -43,6 +43,7 @@ MATCHERS: Final[tuple[Callable[[Text, Knowledge], Iterator[Piece]], ...]] = (
 """Everything that finds pieces. A new kind of piece is a function and its name here."""
 
 _SCORES = (3.0, 6.0, 8.0, 10.0)
+_WORTH_EDITING = 3.0  # below every floor and every step of the meter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +95,7 @@ class Estimator:
         known = Knowledge(self._lexicon, tokens or {})
         best, size = self._cover(text, known), text.size
         best = replace(best, price=max(best.price - outlined(text), 0.0))
-        for simpler, price in edits.undone(text, known):
+        for simpler, price in edits.undone(text, known) if best.price > _WORTH_EDITING else ():
             other = self._cover(simpler, known)
             if other.price + price < best.price:
                 best, size = replace(other, price=other.price + price), simpler.size

@@ -85,8 +85,12 @@ def walks(text: Text, _known: Knowledge) -> Iterator[Piece]:
     """Runs over keys: straight (``asdf``), in a figure that repeats (``1qaz2wsx``), with turns (``asdfrewq``)."""
     folded = text.folded
     pairs = [one + other for one, other in itertools.pairwise(folded)]
+    usual: list[int | None] = []
     for steps_between, layout_price in _BOARDS:
         steps = [steps_between.get(pair) for pair in pairs]
+        if steps == usual:
+            continue  # the same walk, on a dearer layout
+        usual = usual or steps
         for start, end in runs([step is not None for step in steps], at_least=2):
             reached = [step for step in steps[start:end] if step is not None]
             # Among digits, every other one is a neighbour.

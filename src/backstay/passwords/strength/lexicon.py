@@ -40,7 +40,10 @@ quarter q1 q2 q3 q4
 _CALENDAR_PRICE = 1.4
 _VARIANTS_OF = 8_000
 _DROPPED, _SWAPPED, _DOUBLED, _VOWELLESS = 1.0, 1.0, 1.0, 0.5
+_SHORTEST_VARIED = 5  # only masked; other variants of so short a word are met by chance
 _SHORTEST_VOWELLESS = 5  # shorter ones are found by chance in random passwords
+BEGINNING: Final = 4
+"""How many letters `Lexicon.lengths` goes by."""
 MASK: Final = "*"
 """What stands in the list for a vowel that is masked (``p*ssw*rd``)."""
 _VOWELS = str.maketrans(dict.fromkeys("aeiou"))
@@ -74,10 +77,12 @@ class Lexicon:
 
 
 def _lengths(words: Iterable[str]) -> dict[str, tuple[int, ...]]:
-    """For each first three skeleton letters, the lengths of the words that start so: skips most look-ups."""
+    """For each beginning of a skeleton, the lengths of the words that start so: skips most look-ups."""
     masks: dict[str, int] = {}
     for word in words:
-        start = skeleton(word[:3])
+        if len(word) < BEGINNING:
+            continue
+        start = skeleton(word[:BEGINNING])
         masks[start] = masks.get(start, 0) | 1 << len(word)
     # Few different masks exist, so their tuples are shared.
     unpacked: dict[int, tuple[int, ...]] = {}
@@ -91,9 +96,14 @@ def _bits(mask: int) -> tuple[int, ...]:
 
 def variants(words: Mapping[str, float]) -> dict[str, float]:
     """The commonest words with a letter dropped or doubled, a pair swapped, vowels left out or masked."""
-    common = sorted((price, word) for word, price in words.items() if len(word) >= 6 and word.isalpha())
+    common = sorted(
+        (price, word) for word, price in words.items() if len(word) >= _SHORTEST_VARIED and word.isalpha()
+    )
     found: dict[str, float] = {}
     for price, word in common[:_VARIANTS_OF]:
+        found.setdefault(word[0] + word[1:].translate(_MASKED), price)
+        if len(word) == _SHORTEST_VARIED:
+            continue
         for at in range(1, len(word)):
             found.setdefault(word[:at] + word[at + 1 :], price + _DROPPED)
             found.setdefault(word[: at - 1] + word[at] + word[at - 1] + word[at + 1 :], price + _SWAPPED)
@@ -101,7 +111,6 @@ def variants(words: Mapping[str, float]) -> dict[str, float]:
         bare = word[0] + word[1:].translate(_VOWELS)
         if len(bare) >= _SHORTEST_VOWELLESS:
             found.setdefault(bare, price + _VOWELLESS)
-        found.setdefault(word[0] + word[1:].translate(_MASKED), price)
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from .canonical import skeleton
-from .lexicon import Lexicon
+from .lexicon import BEGINNING, Lexicon
 from .text import Knowledge, Piece, Text
 
 _REVERSED = 0.5
@@ -48,19 +48,21 @@ def _hits(text: Text, folded: str, bare: str, lexicon: Lexicon, shortest: int) -
     words, lengths, size = lexicon.words, lexicon.lengths, len(folded)
     backwards = shortest != _SHORTEST
     for start in range(size - shortest + 1):
-        for length in lengths.get(bare[start : start + 3], ()):
+        if not backwards and (short := words.get(folded[start : start + _SHORTEST])) is not None:
+            yield start, start + _SHORTEST, short
+        for length in lengths.get(bare[start : start + BEGINNING], ()):
             end = start + length
             if end > size:
                 break
-            # The skeleton of every longer word is in the list too, so one look-up rules out both spellings.
-            disguised = words.get(bare[start:end]) if length > _SHORTEST else None
-            if length < shortest or (disguised is None and length > _SHORTEST):
+            # The skeleton of every word is in the list too, so one look-up rules out both spellings.
+            disguised = words.get(bare[start:end])
+            if disguised is None:
                 continue
             price = words.get(folded[start:end])
-            if disguised is not None:
-                span = (size - end, size - start) if backwards else (start, end)
-                spelled = _l33t_price(text, disguised, *span)
-                price = spelled if price is None or (spelled is not None and spelled < price) else price
+            span = (size - end, size - start) if backwards else (start, end)
+            spelled = _l33t_price(text, disguised, *span)
+            if price is None or (spelled is not None and spelled < price):
+                price = spelled
             if price is not None:
                 yield start, end, price
 
