@@ -72,10 +72,18 @@ def _miswritten(middle: str) -> Iterator[str]:
         yield middle[:at] + middle[at + 1 :]
 
 
+def _in_pig_latin(middle: str) -> Iterator[str]:
+    """``asswordpay``, ``ckerhay``: the beginning after the rest, and ``ay``."""
+    if middle.endswith("ay"):
+        for moved in (1, 2):
+            yield middle[-2 - moved : -2] + middle[: -2 - moved]
+
+
 _DISGUISES: Final[tuple[tuple[re.Pattern[str], Callable[[str], Iterator[str]], float], ...]] = (
     (_MIDDLE, _turned, 1.0),
     (_MIDDLE, _masked, 0.5),
     (_MIDDLE, _deciphered, 1.0),
     (_SLIPPED, _slipped, 1.0),
     (_MIDDLE, _miswritten, 1.5),
+    (_MIDDLE, _in_pig_latin, 0.5),
 )

@@ -10,17 +10,18 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Final, TypeAlias
 
+from .shapes import pleases
 from .text import Knowledge, Text
 
 _Undone: TypeAlias = tuple[Text, float]
 """The text before the edit, and what the edit costs."""
 
-_SHORTEST, _LONGEST = 6, 64
+_SHORTEST, _LONGEST = 6, 40
 _AT_LEAST_LEFT = 4
 _SHORTEST_SPLIT = 5  # what one sign splits into fewer letters is no word worth looking for
 _SEPARATORS = frozenset("-_. ")
 _SEPARATED, _FILLED, _INSERTED, _DOUBLED, _ENTANGLED, _WIDE = 0.5, 0.9, 1.4, 0.6, 0.9, 0.6
-_PARTED, _HELD, _MOST_BLOCKS = 0.7, 0.7, 2
+_PARTED, _HELD, _MOST_BLOCKS, _SHORTEST_PARTED = 0.7, 0.7, 2, 4
 _BY_TURNS = re.compile(r"(?:[a-z][0-9]){3,}")
 _CORE = re.compile(r".*[^\W\d_]", re.DOTALL)
 
@@ -79,8 +80,10 @@ _BLOCK = re.compile(r"(?<=[^\W\d_])(?:[0-9]{1,4}|[\W_]{2,4}|[\W_]*[0-9]{1,4}[\W_
 def closed_up(text: Text, _known: Knowledge) -> Iterator[_Undone]:
     """``Dra2024gon!``: what parts a word goes to its end, and is priced there."""
     blocks = [match.span() for match in _BLOCK.finditer(text.folded)]
+    # Without anything that pleases a rule, digits among letters are chance.
+    at_least = _SHORTEST_PARTED if pleases(text) else _SHORTEST_SPLIT + 1
     for start, end in blocks[:_MOST_BLOCKS]:
-        if end - start > 1 and _letters_around(text.folded, start, end) > _SHORTEST_SPLIT:
+        if end - start > 1 and _letters_around(text.folded, start, end) >= at_least:
             yield text.only([*range(start), *range(end, text.size), *range(start, end)]), _PARTED
 
 

@@ -29,6 +29,7 @@ MATCHERS: Final[tuple[Callable[[Text, Knowledge], Iterator[Piece]], ...]] = (
     words.listed,
     words.of_user,
     words.linking,
+    words.endings,
     disguises.disguised,
     ends.symbols,
     ends.usual,

@@ -46,6 +46,8 @@ def _sentences(lines: Iterable[str]) -> Iterator[tuple[str, float]]:
     for line in lines:
         words = line.split()
         yield "".join(words), _SENTENCE
+        if len(words) < _FEWEST_INITIALS:
+            continue
         for letters in {"".join(_SOUNDS.get(word, word[0]) for word in words), "".join(word[0] for word in words)}:
             for end in range(_FEWEST_INITIALS, min(len(letters), _MOST_INITIALS) + 1):
                 yield letters[:end], _INITIALS if end == len(letters) else _BEGINNING

@@ -20,9 +20,9 @@ _OUTLINES: Final[tuple[tuple[re.Pattern[str], float], ...]] = (
     # The same with the digits before.
     (re.compile(rf"[0-9]{{1,6}}[\W_]{{0,2}}{_WORD}[\W_]{{0,3}}"), 1.2),
     # Two words that show where the second one begins.
-    (re.compile(r"[A-Za-z][a-z]{2,}[\W_]?[A-Z][a-z]{2,}[\W_]?[0-9]{0,4}[\W_]{0,2}"), 1.2),
+    (re.compile(r"[A-Za-z][a-z]{2,}[\W_]?[A-Z][a-z]{2,}[\W_]?[0-9]{0,4}[\W_]{0,2}"), 1.6),
 )
-_KNOWN_PIECES: Final = (2.4, 2.4, 1.2)
+_KNOWN_PIECES: Final = (2.8, 2.8, 1.6)
 _LONGEST = 24
 
 
@@ -31,16 +31,17 @@ def rebates(text: Text) -> Sequence[float]:
 
     Nothing without a capital or a sign: these are put there to please a rule, in one of few ways.
     """
-    return _KNOWN_PIECES if _pleases(text) else ()
+    return _KNOWN_PIECES if pleases(text) else ()
 
 
-def _pleases(text: Text) -> bool:
+def pleases(text: Text) -> bool:
+    """Whether there is a capital or a sign, as composition rules demand."""
     return bool(text.letters[-1]) and (text.uppers[-1] > 0 or not text.folded.isalnum())
 
 
 def outlined(text: Text) -> float:
     """What to take off for a whole password whose outline is usual, whatever it is made of."""
-    if text.size > _LONGEST or not _pleases(text):
+    if text.size > _LONGEST or not pleases(text):
         return 0.0
     cased = "".join([char.upper() if up else char for char, up in zip(text.folded, text.upper, strict=True)])
     return max((price for outline, price in _OUTLINES if outline.fullmatch(cased)), default=0.0)

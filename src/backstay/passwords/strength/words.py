@@ -19,8 +19,11 @@ _LINKS = re.compile(
     "me|my|we|us|he|is|am|of|in|to|at|on|no|go|do|so|hi|ok|mr|dr|tv|pc|pw|vs"
     "|and|the|for|not|you|our|are|loves?|hates?|likes?"
 )
-_POSSESSIVE = re.compile(r"(?<=[a-z]{3})'?s")
-_LINK, _SHORTEST_LINK, _POSSESSIVE_PRICE = 1.0, 2, 0.5
+_ENDINGS = {
+    "s": 0.5, "z": 0.7, "er": 0.7, "ers": 0.9, "ed": 0.8, "ing": 0.7, "in": 1.0, "y": 0.7, "ie": 1.0, "ly": 1.0,
+}  # fmt: skip
+_ENDING = re.compile(r"(?<=[a-z]{3})(?:'?s|z|ers?|ed|ing?|y|ie|ly)")
+_LINK, _SHORTEST_LINK = 1.0, 2
 _AMONG_LETTERS = 0.4  # three letters are a word by chance where others touch them
 
 
@@ -97,11 +100,15 @@ def linking(text: Text, _known: Knowledge) -> Iterator[Piece]:
         led_on = end - start > _SHORTEST_LINK and not text.upper[end - 1] and any(text.upper[end : end + 1])
         if led_on or _stands_out(text, start, end):
             yield start, end, _LINK, "link"
-    for match in _POSSESSIVE.finditer(text.folded):
+
+
+def endings(text: Text, _known: Knowledge) -> Iterator[Piece]:
+    """What grammar or fashion puts to a word: ``MikesCar``, ``Mike's``, ``kidz``, ``gaming``."""
+    for match in _ENDING.finditer(text.folded):
         start, end = match.span()
         # The next word has to show that it begins.
-        if end < text.size and not text.upper[end - 1] and (text.upper[end] or not text.folded[end].isalpha()):
-            yield start, end, _POSSESSIVE_PRICE, "symbol"
+        if not text.upper[end - 1] and (end == text.size or text.upper[end] or not text.folded[end].isalpha()):
+            yield start, end, _ENDINGS[match.group().lstrip("'")], "ending"
 
 
 def _stands_out(text: Text, start: int, end: int) -> bool:
