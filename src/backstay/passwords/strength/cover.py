@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from .shapes import rebates
+from .shapes import lowered, rebates
 from .text import Piece, Text
 
 _JOINT = 0.2
@@ -67,9 +67,9 @@ def cheapest(text: Text, pieces: Iterable[Piece], loose: Sequence[float]) -> Cov
                 _extend(by_start[at], state, here + _JOINT if at else here, best, come)
     prices = best[size]
     for words, off in enumerate(rebates(text)):
-        prices[2 * words] -= off
+        prices[2 * words] = lowered(prices[2 * words], off)
     state = min(range(_STATES), key=prices.__getitem__)
-    return _retraced(text, state, max(prices[state], 0.0), come)
+    return _retraced(text, state, prices[state], come)
 
 
 def _undominated(row: Sequence[float]) -> Iterator[tuple[int, float]]:

@@ -108,10 +108,11 @@ def undoubled(text: Text, _known: Knowledge) -> Iterator[_Undone]:
 
 def disentangled(text: Text, known: Knowledge) -> Iterator[_Undone]:
     """Two texts by turns, ``p1a2s3s4`` or ``dcoagt``: first the one, then the other."""
-    match = _BY_TURNS.match(text.folded)
-    core = match.end() if match else _core(text)
+    match = _BY_TURNS.search(text.folded)
+    start, core = match.span() if match else (0, _core(text))
     if match or (core >= 2 * _AT_LEAST_LEFT and text.folded[:core:2] in known.lexicon.words):
-        yield text.only([*range(0, core, 2), *range(1, core, 2), *range(core, text.size)]), _ENTANGLED
+        parted = [*range(start, core, 2), *range(start + 1, core, 2)]
+        yield text.only([*range(start), *parted, *range(core, text.size)]), _ENTANGLED
 
 
 _WIDE_L33T: Final = {

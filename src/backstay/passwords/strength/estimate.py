@@ -19,7 +19,7 @@ from . import lexicon as lexicons
 from .canonical import fold
 from .cover import Cover, cheapest, random_prices
 from .lexicon import Lexicon
-from .shapes import outlined
+from .shapes import lowered, outlined
 from .text import Knowledge, Piece, Text
 
 CUT: Final = 80
@@ -95,7 +95,7 @@ class Estimator:
             return Estimate(log10_guesses=0.0, weakness="repeat", coverage=1.0)
         known = Knowledge(self._lexicon, tokens or {})
         best, size = self._cover(text, known), text.size
-        best = replace(best, price=max(best.price - outlined(text), 0.0))
+        best = replace(best, price=lowered(best.price, outlined(text)))
         for simpler, price in edits.undone(text, known) if best.price > _WORTH_EDITING else ():
             other = self._cover(simpler, known)
             if other.price + price < best.price:

@@ -20,10 +20,16 @@ _OUTLINES: Final[tuple[tuple[re.Pattern[str], float], ...]] = (
     # The same with the digits before.
     (re.compile(rf"[0-9]{{1,6}}[\W_]{{0,2}}{_WORD}[\W_]{{0,3}}"), 1.2),
     # Two words that show where the second one begins.
-    (re.compile(r"[A-Za-z][a-z]{2,}[\W_]?[A-Z][a-z]{2,}[\W_]?[0-9]{0,4}[\W_]{0,2}"), 1.6),
+    (re.compile(r"[A-Za-z][a-z]{2,}[\W_]?[A-Z][a-z]{2,}[\W_]?(?:[0-9]{0,3}|(?:19|20)[0-9]{2})[\W_]{0,2}"), 1.6),
 )
-_KNOWN_PIECES: Final = (2.8, 2.8, 1.6)
+_KNOWN_PIECES: Final = (2.8, 2.8, 1.4)
+_IN_FULL_FROM = 9.0
 _LONGEST = 24
+
+
+def lowered(price: float, off: float) -> float:
+    """A price less a rebate, which is smaller for what is cheap, so that the cheap keep their order."""
+    return price - off * min(price / _IN_FULL_FROM, 1.0)
 
 
 def rebates(text: Text) -> Sequence[float]:
