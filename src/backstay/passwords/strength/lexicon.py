@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from . import sayings
-from .canonical import fold, skeleton
+from .canonical import skeleton
 from .wordlist import decode
 
 LANGUAGES: Final = ("cs", "de", "es", "fi", "fr", "id", "it", "nl", "pl", "pt")
@@ -42,6 +42,7 @@ _VARIANTS_OF = 8_000
 _DROPPED, _SWAPPED, _DOUBLED, _VOWELLESS = 1.0, 1.0, 1.0, 0.5
 _SHORTEST_VARIED = 5  # only masked; other variants of so short a word are met by chance
 _SHORTEST_VOWELLESS = 5  # shorter ones are found by chance in random passwords
+_AT_ONCE = 2_000  # so that what is let go of leaves few holes in memory
 BEGINNING: Final = 4
 """How many letters `Lexicon.lengths` goes by."""
 MASK: Final = "*"
@@ -65,28 +66,24 @@ class Lexicon:
         self.words: dict[str, float] = dict(words)
         self.tails = dict(tails)
         self.trigrams = trigrams
-        self._add_skeletons()
-        self.lengths = _lengths(self.words)
+        self.lengths = self._add_skeletons()
 
-    def _add_skeletons(self) -> None:
-        words = self.words
-        for word, price in list(words.items()):
-            bare = skeleton(word)
-            if bare != word and price < words.get(bare, 99.0) and len(bare) >= 4:
-                words[bare] = price
-
-
-def _lengths(words: Iterable[str]) -> dict[str, tuple[int, ...]]:
-    """For each beginning of a skeleton, the lengths of the words that start so: skips most look-ups."""
-    masks: dict[str, int] = {}
-    for word in words:
-        if len(word) < BEGINNING:
-            continue
-        start = skeleton(word[:BEGINNING])
-        masks[start] = masks.get(start, 0) | 1 << len(word)
-    # Few different masks exist, so their tuples are shared.
-    unpacked: dict[int, tuple[int, ...]] = {}
-    return {start: unpacked.setdefault(mask, _bits(mask)) for start, mask in masks.items()}
+    def _add_skeletons(self) -> dict[str, tuple[int, ...]]:
+        """Add what is cheaper than before; the lengths of words, for each beginning of a skeleton."""
+        words, masks = self.words, dict[str, int]()
+        listed = list(words.items())
+        for first in range(0, len(listed), _AT_ONCE):
+            some = listed[first : first + _AT_ONCE]
+            # One call for each of several 100,000 words would be most of the time that loading takes.
+            shapes = skeleton("\n".join([word for word, _ in some])).split("\n")
+            for shape, (_, price) in zip(shapes, some, strict=True):
+                if len(shape) >= BEGINNING:
+                    start = shape[:BEGINNING]
+                    masks[start] = masks.get(start, 0) | 1 << len(shape)
+                    if price < words.get(shape, 99.0):
+                        words[shape] = price
+        # Few different masks exist, so their tuples are shared.
+        return {start: _bits(mask) for start, mask in masks.items()}
 
 
 @cache
@@ -121,7 +118,7 @@ def english() -> dict[str, float]:
 
 
 def load(languages: Iterable[str] = LANGUAGES, *, extra: Iterable[Path] = ()) -> Lexicon:
-    """Read the shipped English list, the packs of `languages`, and list files of your own. Takes about a second.
+    """Read the English list, the packs of `languages`, and files of your own. Takes about half a second.
 
     Raises:
         FileNotFoundError: no pack for a language, or no such file.
@@ -152,14 +149,9 @@ _shared: list[Lexicon] = []
 
 
 def shared() -> Lexicon:
-    """The process-wide lexicon of all shipped lists, read on first use. Blocks for about a second then."""
+    """The process-wide lexicon of all shipped lists, read on first use. Blocks for about half a second then."""
     if not _shared:
         with _lock:
             if not _shared:
                 _shared.append(load())
     return _shared[0]
-
-
-def word_prices(words: Iterable[str], *, price: float = 1.0) -> dict[str, float]:
-    """Words of the caller's own, folded, at one price."""
-    return {folded: price for word in words if len(folded := fold(word)) >= 3}
