@@ -49,10 +49,6 @@ def shouted_again(rng: random.Random) -> str:
     return rng.choice([word + word.upper(), word.capitalize() + "-" + word, word + word.capitalize()]) + end(rng)
 
 
-def year_backwards(rng: random.Random) -> str:
-    return cased(rng, noun(rng)) + recent_year(rng)[::-1] + rng.choice(["", *SIGNS])
-
-
 def loud_vowels(rng: random.Random) -> str:
     return "".join(char.upper() if char in "aeiou" else char for char in noun(rng)) + end(rng)
 
@@ -183,16 +179,6 @@ def described(rng: random.Random) -> str:
     )
 
 
-def shifted_digits(rng: random.Random) -> str:
-    """A year or a count with the shift key held."""
-    digits = rng.choice([recent_year(rng), rng.choice(ENDS), "123", "1234"])
-    return (
-        cased(rng, noun(rng))
-        + digits.translate(str.maketrans("1234567890", "!@#$%^&*()"))
-        + rng.choice(["", "1", "0"])
-    )
-
-
 def puns(rng: random.Random) -> str:
     return rng.choice(
         "Born2Ride Fun4All Good2Go Time4Tea Ready2Rock Room4One Cash4Gold Back2Back Face2Face Day2Day Nice2Meet".split()
@@ -208,7 +194,6 @@ def unlisted(rng: random.Random) -> str:
 HELD_BACK: dict[str, Maker] = {
     "two in l33t": two_in_l33t,
     "shouted again": shouted_again,
-    "year backwards": year_backwards,
     "loud vowels": loud_vowels,
     "office": office,
     "defaults": defaults,
@@ -224,7 +209,6 @@ HELD_BACK: dict[str, Maker] = {
     "brackets": brackets,
     "hex words": hex_words,
     "described": described,
-    "shifted digits": shifted_digits,
     "puns": puns,
     "languages without a list": unlisted,
 }

@@ -1,4 +1,4 @@
-"""Weak passwords of twenty more kinds, with words of their own: held back for one round, and tuned on since."""
+"""Weak passwords of twenty-two more kinds, with words of their own: held back for one round, and tuned on since."""
 
 # ruff: noqa: E501, SIM905 - lists of words read best as words
 
@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import random
 
-from families import Maker, cased
+from families import Maker, cased, year
 
 ADJECTIVES = "happy lazy brave silent crazy purple orange fuzzy angry lucky tiny wild golden sneaky mighty rusty frozen hungry sleepy cosmic jolly wicked gentle salty spicy".split()
 CREATURES = "panda otter badger falcon penguin walrus gecko ferret hamster raccoon beaver moose lizard sparrow pelican donkey camel squirrel hedgehog octopus lobster turkey goose".split()
@@ -185,7 +185,23 @@ def pig_latin(rng: random.Random) -> str:
     return cased(rng, word[1:] + word[0] + "ay") + tail(rng)
 
 
+def year_backwards(rng: random.Random) -> str:
+    return cased(rng, thing(rng)) + year(rng)[::-1] + rng.choice(["", *MARKS])
+
+
+def shifted_digits(rng: random.Random) -> str:
+    """A year or a count with the shift key held."""
+    digits = rng.choice([year(rng), rng.choice(TAILS), "123", "1234"])
+    return (
+        cased(rng, thing(rng))
+        + digits.translate(str.maketrans("1234567890", "!@#$%^&*()"))
+        + rng.choice(["", "1", "0"])
+    )
+
+
 ODDEST: dict[str, Maker] = {
+    "year backwards": year_backwards,
+    "shifted digits": shifted_digits,
     "user names": user_name,
     "pet and day": pet_and_day,
     "identifiers": identifiers,

@@ -14,7 +14,7 @@ _SYMBOL_PRICE = {symbol: math.log10(rank) * 0.8 + 0.2 for rank, symbol in enumer
 _SEPARATOR_PRICE = {symbol: math.log10(rank) * 0.6 + 0.2 for rank, symbol in enumerate("-_. @&+!#", start=1)}
 _RARE_SYMBOL = 1.5
 _FIRST_YEAR, _LAST_YEAR, _RECENT = 1930, 2039, 2012
-_LONGEST_TAIL = 4
+_LONGEST_TAIL, _RARE_TAIL = 4, 9.0
 _INSIDE = 0.5
 _JOINING = {"1": 0.6, "2": 0.6, "4": 0.7}
 _DIGITS = re.compile(r"[0-9]+")
@@ -47,6 +47,19 @@ def symbols(text: Text, _known: Knowledge) -> Iterator[Piece]:
             yield start, end, price + math.log10(end - start), "repeat"
 
 
+_SHIFTED = str.maketrans("!@#$%^&*()", "1234567890")
+_SHIFTED_RUN = re.compile(r"[!@#$%^&*()]{3,6}")
+_SHIFT, _BACKWARDS = 0.6, 0.4
+
+
+def shifted_digits(text: Text, known: Knowledge) -> Iterator[Piece]:
+    """``@)@$`` for ``2024``: usual digits with the shift key held."""
+    for match in _SHIFTED_RUN.finditer(text.folded):
+        price = _tail_price(match.group().translate(_SHIFTED), known.lexicon.tails)
+        if price < _RARE_TAIL:
+            yield *match.span(), price + _SHIFT, "symbol"
+
+
 def usual(text: Text, _known: Knowledge) -> Iterator[Piece]:
     """Symbols that come together, ends of addresses and files, numbers of versions."""
     for match in _USUAL_PATTERN.finditer(text.folded):
@@ -71,13 +84,17 @@ def _tails(folded: str, start: int, end: int, tails: Mapping[str, float]) -> Ite
     # Only at the end of a run: inside twelve random digits, every pair would be somebody's usual tail.
     for at in range(max(start, end - _LONGEST_TAIL), end):
         piece = folded[at:end]
-        price = min(tails.get(piece, 9.0), _year_price(piece)) + _INSIDE * inside
+        price = _tail_price(piece, tails) + _INSIDE * inside
         if price < len(piece):
             yield at, end, price, "year" if len(piece) == 4 else "digits"
     if 4 < end - start <= 8:
         price = _year_price(folded[start : start + 4])
         if price < 4:
             yield start, start + 4, price + 0.3, "year"
+
+
+def _tail_price(digits: str, tails: Mapping[str, float]) -> float:
+    return min(tails.get(digits, _RARE_TAIL), _year_price(digits), _year_price(digits[::-1]) + _BACKWARDS)
 
 
 def _year_price(four: str) -> float:

@@ -32,6 +32,7 @@ MATCHERS: Final[tuple[Callable[[Text, Knowledge], Iterator[Piece]], ...]] = (
     words.endings,
     disguises.disguised,
     ends.symbols,
+    ends.shifted_digits,
     ends.usual,
     ends.digits,
     ends.composition_pairs,

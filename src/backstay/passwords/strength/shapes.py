@@ -16,13 +16,13 @@ from .text import Text
 _WORD = r"(?:[A-Z]?[a-z]{3,}|[A-Z]{3,})"
 _OUTLINES: Final[tuple[tuple[re.Pattern[str], float], ...]] = (
     # One word with its ends: the mask that most passwords under a composition rule fit.
-    (re.compile(rf"[\W_]{{0,3}}{_WORD}(?:[\W_]{{0,3}}[0-9]{{1,6}}[\W_]{{0,3}}|[\W_]{{1,3}})"), 1.6),
+    (re.compile(rf"[\W_]{{0,3}}{_WORD}(?:[\W_]{{0,3}}[0-9]{{1,6}}[\W_]{{0,3}}|[\W_]{{1,3}})"), 2.4),
     # The same with the digits before.
     (re.compile(rf"[0-9]{{1,6}}[\W_]{{0,2}}{_WORD}[\W_]{{0,3}}"), 1.2),
     # Two words that show where the second one begins.
     (re.compile(r"[A-Za-z][a-z]{2,}[\W_]?[A-Z][a-z]{2,}[\W_]?(?:[0-9]{0,3}|(?:19|20)[0-9]{2})[\W_]{0,2}"), 1.6),
 )
-_KNOWN_PIECES: Final = (2.8, 2.8, 1.4)
+_KNOWN_PIECES: Final = (3.4, 3.4, 1.6)
 _IN_FULL_FROM = 9.0
 _LONGEST = 24
 
