@@ -13,6 +13,7 @@ from .text import Piece, Text
 
 _JOINT = 0.2
 _FREE_WORDS, _MORE_WORDS = 2, 2.0
+_DEAREST_KNOWN = 5.2  # a piece that takes more guesses is as good as strewn
 _SHORTEST_CHOSEN, _CHOSEN = 4, frozenset({"word", "keyboard"})
 _TRIGRAM_CAP = 1.8
 _DIGIT = 1.0
@@ -93,14 +94,14 @@ def _extend(
 ) -> None:
     """Try every piece after the cheapest way that leads to its start."""
     more = _MORE_WORDS if state >= 2 * _FREE_WORDS else 0.0
-    counted = state if state >= 2 * _BEYOND else state + 2
+    counted = 0 if state >= 2 * _BEYOND else 2
     for piece in pieces:
         start, end, price, kind = piece
+        to = state | _STREWN if price > _DEAREST_KNOWN else state
         price += here
-        to = state
         if end - start >= _SHORTEST_CHOSEN and kind in _CHOSEN:
             price += more
-            to = counted
+            to += counted
         if price < best[end][to]:
             best[end][to] = price
             come[end][to] = state, piece

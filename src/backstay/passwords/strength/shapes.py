@@ -22,8 +22,11 @@ _OUTLINES: Final[tuple[tuple[re.Pattern[str], float], ...]] = (
     # Two words that show where the second one begins.
     (re.compile(r"[A-Za-z][a-z]{2,}[\W_]?[A-Z][a-z]{2,}[\W_]?(?:[0-9]{0,3}|(?:19|20)[0-9]{2})[\W_]{0,2}"), 1.6),
 )
-_KNOWN_PIECES: Final = (3.4, 3.4, 1.6)
+_KNOWN_PIECES: Final = (2.4, 3.4, 1.6)
 _IN_FULL_FROM = 9.0
+_MOST_SIGNS = 3
+# A capital in the midst of letters that begins no word.
+_ODD_CAPITAL = re.compile(r"[a-z][A-Z](?![a-z]{2})")
 _LONGEST = 24
 
 
@@ -41,13 +44,20 @@ def rebates(text: Text) -> Sequence[float]:
 
 
 def pleases(text: Text) -> bool:
-    """Whether there is a capital or a sign, as composition rules demand."""
-    return bool(text.letters[-1]) and (text.uppers[-1] > 0 or not text.folded.isalnum())
+    """Whether there are capitals or signs, as composition rules demand, and no odder ones than people put there."""
+    if not text.letters[-1] or (text.uppers[-1] == 0 and text.folded.isalnum()):
+        return False
+    signs = {char for char in text.folded if not char.isalnum()}
+    return len(signs) <= _MOST_SIGNS and (text.uppers[-1] <= 1 or not _ODD_CAPITAL.search(_cased(text)))
+
+
+def _cased(text: Text) -> str:
+    return "".join([char.upper() if up else char for char, up in zip(text.folded, text.upper, strict=True)])
 
 
 def outlined(text: Text) -> float:
     """What to take off for a whole password whose outline is usual, whatever it is made of."""
     if text.size > _LONGEST or not pleases(text):
         return 0.0
-    cased = "".join([char.upper() if up else char for char, up in zip(text.folded, text.upper, strict=True)])
+    cased = _cased(text)
     return max((price for outline, price in _OUTLINES if outline.fullmatch(cased)), default=0.0)
