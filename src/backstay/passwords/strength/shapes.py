@@ -19,8 +19,16 @@ _OUTLINES: Final[tuple[tuple[re.Pattern[str], float], ...]] = (
     (re.compile(rf"[\W_]{{0,3}}{_WORD}(?:[\W_]{{0,3}}[0-9]{{1,6}}[\W_]{{0,3}}|[\W_]{{1,3}})"), 2.4),
     # The same with the digits before.
     (re.compile(rf"[0-9]{{1,6}}[\W_]{{0,2}}{_WORD}[\W_]{{0,3}}"), 1.2),
-    # Two words that show where the second one begins.
-    (re.compile(r"[A-Za-z][a-z]{2,}[\W_]?[A-Z][a-z]{2,}[\W_]?(?:[0-9]{0,3}|(?:19|20)[0-9]{2})[\W_]{0,2}"), 1.6),
+    # Two words that show where the second one begins, after a short one or none.
+    (
+        re.compile(
+            r"(?:[A-Z][a-z]{0,3}[\W_]?)?[A-Za-z][a-z]{2,}[\W_]?[A-Z][a-z]{2,}"
+            r"[\W_]?(?:[0-9]{0,3}|(?:19|20)[0-9]{2})[\W_]{0,2}"
+        ),
+        1.6,
+    ),
+    # Two words about a number.
+    (re.compile(rf"{_WORD}[\W_]?[0-9]{{1,3}}[\W_]?[A-Za-z][a-z]{{2,}}[\W_]{{0,2}}"), 1.6),
 )
 _KNOWN_PIECES: Final = (2.4, 3.4, 1.6)
 _IN_FULL_FROM = 9.0
@@ -45,7 +53,9 @@ def rebates(text: Text) -> Sequence[float]:
 
 def pleases(text: Text) -> bool:
     """Whether there are capitals or signs, as composition rules demand, and no odder ones than people put there."""
-    if not text.letters[-1] or (text.uppers[-1] == 0 and text.folded.isalnum()):
+    # Capitals throughout are the caps lock, and please no rule.
+    mixed = 0 < text.uppers[-1] < text.letters[-1]
+    if not text.letters[-1] or (not mixed and text.folded.isalnum()):
         return False
     signs = {char for char in text.folded if not char.isalnum()}
     return len(signs) <= _MOST_SIGNS and (text.uppers[-1] <= 1 or not _ODD_CAPITAL.search(_cased(text)))
