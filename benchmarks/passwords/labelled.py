@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 import vocabulary as v
 from families import WEAK, Maker, satisfy
 from odd import ODD
+from odder import ODDER
+from oddest import ODDEST
 
 from backstay.passwords.generate import common_words
 
@@ -65,7 +67,7 @@ def everything(each: int, seed: object) -> list[Row]:
 
 def odd(each: int, seed: object) -> list[Row]:
     """The odder families of weak passwords."""
-    return list(rows(ODD, "weak", each, seed))
+    return list(rows(ODD | ODDER | ODDEST, "weak", each, seed))
 
 
 def drawn(alphabet: str, *lengths: int) -> Maker:

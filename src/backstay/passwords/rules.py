@@ -161,7 +161,7 @@ FLOOR: Final = 8.7
 Stops what people make up, keeps what a machine draws at random.
 """
 
-CLASSIC_FLOOR: Final = 6.0
+CLASSIC_FLOOR: Final = 4.0
 """log10 guesses of `classic`, whose own example ``Strong@Pass1`` would not reach `FLOOR`."""
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from backstay.passwords import Estimator, Rules
 from backstay.passwords.rules import CLASSIC_FLOOR, FLOOR
 from backstay.passwords.strength import fold, known_tokens
+from backstay.passwords.strength.shapes import lowered
 
 PASSWORDS = st.one_of(
     st.text(max_size=40),
@@ -96,7 +97,30 @@ WEAK = {
     "look-alikes": "Pаsswоrd2024!",
     "full width": "Ｄｒａｇｏｎ２０２４！",
     "address": "www.google.com1A",
+    "parted by digits": "Dra2024gon!",
+    "held letter": "Dragooooon77!",
+    "letter too many": "Samurzai77!",
+    "another letter": "Microzoft77!",
+    "pig latin": "Agondray77!",
+    "counted": "Dra12Dra13!",
+    "ending of a word": "Kidz4Ever!",
+    "row of names": "AlphaBravoCharlie1!",
+    "numbers in Spanish": "UnoDosTres4!",
+    "first letters of a sentence": "tbontbtitQ1!",
+    "first letters as they sound": "2bon2btitQ!",
+    "sentence": "Live-and-let-die7!",
+    "Cyrillic": "Солнышко2024!",
+    "Cyrillic on Latin keys": "Ghbdtn2024!",
+    "Cyrillic in Latin letters": "Solnyshko2024!",
+    "Turkish": "Sevgilim2024!",
+    "names joined by a verb": "TomlovesAnna77!",
 }
+
+
+@given(cheap=st.floats(0, 40), dearer=st.floats(0, 40), off=st.floats(0, 3))
+def test_a_rebate_keeps_the_order_of_prices(cheap, dearer, off):
+    cheap, dearer = sorted((cheap, dearer))
+    assert 0 <= lowered(cheap, off) <= lowered(dearer, off) <= dearer
 
 
 @pytest.mark.parametrize("kind", WEAK)

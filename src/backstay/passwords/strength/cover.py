@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
+from .shapes import lowered, rebates
 from .text import Piece, Text
 
 _JOINT = 0.2
-_FREE_WORDS, _MORE_WORDS = 2, 1.5
-_SHORTEST_CHOSEN = 4
-_TRIGRAM_CAP = 1.6
+_FREE_WORDS, _MORE_WORDS = 2, 2.0
+_DEAREST_KNOWN = 5.2  # a piece that takes more guesses is as good as strewn
+_SHORTEST_CHOSEN, _CHOSEN = 4, frozenset({"word", "keyboard"})
+_TRIGRAM_CAP = 1.8
 _DIGIT = 1.0
 _CAPITAL = 0.3
 _LETTER_CODES = {char: code for code, char in enumerate("abcdefghijklmnopqrstuvwxyz", start=1)}
 # One or two letters among digits are not the start of a word.
 _SPELLED = re.compile(r"[a-z]{3,}")
-_STREWN = re.compile(r"[a-z][0-9]+[a-z]")
+_AMONG_DIGITS = re.compile(r"[a-z][0-9]+[a-z]")
+
+
+_Step: TypeAlias = "tuple[int, Piece | None]"
+"""The state before, and the piece that led on; None for a character that no piece covers."""
+
+# A state is the number of words so far, the last one standing for all beyond, and whether anything was strewn among
+# the pieces: a character, other than a digit, that none of them covers.
+_BEYOND = _FREE_WORDS + 1
+_STATES = 2 * (_BEYOND + 1)
+_STREWN = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,56 +43,80 @@ class Cover:
     longest: int
 
 
-def cheapest(size: int, pieces: Iterable[Piece], random: Sequence[float]) -> Cover:
-    """A dynamic programme over positions and the number of words so far.
+def cheapest(text: Text, pieces: Iterable[Piece], loose: Sequence[float]) -> Cover:
+    """A dynamic programme over positions, the number of words so far, and whether something is strewn among them.
 
     Every joint of two pieces costs the choice of where it is. One or two words (and an ``and``) are what people
-    choose and attackers try; every further one costs more, for it makes a passphrase.
+    choose and attackers try; every further one costs more, for it makes a passphrase. Where known pieces make up
+    the whole, `shapes` takes something off. `loose` is the price of each character where no piece covers it.
     """
-    by_start: list[list[Piece]] = [[(at, at + 1, random[at], "random")] for at in range(size)]
+    size, folded = text.size, text.folded
+    by_start: list[list[Piece]] = [[] for _ in range(size)]
     for piece in pieces:
         by_start[piece[0]].append(piece)
-    # best[at][words] is the cheapest way to `at` with that many words, the last count standing for all beyond.
-    best = [[math.inf] * (_FREE_WORDS + 1) for _ in range(size + 1)]
-    come: list[dict[int, tuple[int, Piece]]] = [{} for _ in range(size + 1)]
+    best = [[math.inf] * _STATES for _ in range(size + 1)]
+    come: list[list[_Step | None]] = [[None] * _STATES for _ in range(size + 1)]
     best[0][0] = 0.0
-    for at in range(size):
-        for words, here in enumerate(best[at]):
-            if here < math.inf:
-                _extend(by_start[at], words, here, best, come)
-    words = min(range(_FREE_WORDS + 1), key=best[size].__getitem__)
-    return _retraced(size, words, best[size][words], come)
+    for at, price in enumerate(loose):
+        after, step = best[at + 1], come[at + 1]
+        strewn = 0 if folded[at].isdigit() else _STREWN
+        for state, here in _undominated(best[at]):
+            to = state | strewn
+            if here + price < after[to]:
+                after[to], step[to] = here + price, (state, None)
+            if by_start[at]:
+                _extend(by_start[at], state, here + _JOINT if at else here, best, come)
+    prices = best[size]
+    for words, off in enumerate(rebates(text)):
+        prices[2 * words] = lowered(prices[2 * words], off)
+    state = min(range(_STATES), key=prices.__getitem__)
+    return _retraced(text, state, prices[state], come)
+
+
+def _undominated(row: Sequence[float]) -> Iterator[tuple[int, float]]:
+    """The states that no other one betters in price, words, and what is strewn."""
+    tidy = untidy = math.inf
+    for state, price in enumerate(row):
+        if price < tidy and (not state & _STREWN or price < untidy):
+            yield state, price
+            if state & _STREWN:
+                untidy = price
+            else:
+                tidy = price
 
 
 def _extend(
     pieces: Sequence[Piece],
-    words: int,
+    state: int,
     here: float,
     best: Sequence[list[float]],
-    come: Sequence[dict[int, tuple[int, Piece]]],
+    come: Sequence[list[_Step | None]],
 ) -> None:
     """Try every piece after the cheapest way that leads to its start."""
+    more = _MORE_WORDS if state >= 2 * _FREE_WORDS else 0.0
+    counted = 0 if state >= 2 * _BEYOND else 2
     for piece in pieces:
         start, end, price, kind = piece
-        price += here if not start or kind == "random" else here + _JOINT
-        counted = words
-        if kind == "word" and end - start >= _SHORTEST_CHOSEN:
-            if words == _FREE_WORDS:
-                price += _MORE_WORDS
-            else:
-                counted += 1
-        if price < best[end][counted]:
-            best[end][counted] = price
-            come[end][counted] = words, piece
+        to = state | _STREWN if price > _DEAREST_KNOWN else state
+        price += here
+        if end - start >= _SHORTEST_CHOSEN and kind in _CHOSEN:
+            price += more
+            to += counted
+        if price < best[end][to]:
+            best[end][to] = price
+            come[end][to] = state, piece
 
 
-def _retraced(size: int, words: int, price: float, come: Sequence[dict[int, tuple[int, Piece]]]) -> Cover:
-    longest, kind, at = 0, "random", size
-    while at:
-        words, (start, _, _, found) = come[at][words]
-        if found != "random" and at - start > longest:
-            longest, kind = at - start, found
-        at = start
+def _retraced(text: Text, state: int, price: float, come: Sequence[Sequence[_Step | None]]) -> Cover:
+    longest, kind, at = 0, "random", text.size
+    while at and (step := come[at][state]) is not None:
+        state, piece = step
+        if piece is None:
+            at -= 1
+            continue
+        if at - piece[0] > longest:
+            longest, kind = at - piece[0], piece[3]
+        at = piece[0]
     return Cover(price, kind, longest)
 
 
@@ -87,7 +124,7 @@ def random_prices(text: Text, trigrams: Sequence[float]) -> list[float]:
     """The price of each character where no piece covers it: by its alphabet, or by how usual a letter is there."""
     alphabet = math.log10(_alphabet(text))
     prices = [alphabet] * text.size
-    if not _STREWN.search(text.folded):
+    if not _AMONG_DIGITS.search(text.folded):
         # Digits strewn among letters were drawn from the whole alphabet; a run of them was chosen as digits.
         digit = min(_DIGIT, alphabet)
         prices = [digit if char.isdigit() else alphabet for char in text.folded]

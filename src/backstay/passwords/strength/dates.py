@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from .text import Knowledge, Piece, Text
 
 _DIGITS = re.compile(r"[0-9]+")
-_SEPARATED = re.compile(r"(?<![0-9])(?:[0-9]{1,4})([-/._, ])[0-9]{1,2}\1(?:[0-9]{4}|[0-9]{2})(?![0-9])")
+_SEPARATED = re.compile(r"(?<![0-9])(?:[0-9]{1,4})([-/._, ])[0-9]{1,2}\1(?:(?:19|20)[0-9]{2}|[0-9]{2}(?![0-9]))")
 _QUARTER = re.compile(r"(?:q[1-4]|h[12]|fy)[-_./ ]?(?:(?:20)?[0-4][0-9])(?![0-9])")
 _DAY = r"[0-3]?[0-9](?:st|nd|rd|th)?"
 _MONTH = (
@@ -20,7 +20,7 @@ _BETWEEN = r"[-/._, ]?(?:of)?"
 _DAY_MONTH = re.compile(rf"(?<![0-9]){_DAY}{_BETWEEN}{_MONTH}(?:{_BETWEEN}{_YEAR})?")
 _MONTH_DAY = re.compile(rf"{_MONTH}{_BETWEEN}{_DAY}(?:{_BETWEEN}{_YEAR})?(?![0-9])")
 _TIME = re.compile(r"(?<![0-9])[0-2]?[0-9][:.][0-5][0-9](?:[ap]m)?")
-_SPELLED_DATE, _TIME_PRICE = 4.0, 2.3
+_SPELLED_DATE, _TIME_PRICE, _LONG = 4.0, 2.3, 8
 _SHORT_DATE, _DATE, _LONG_DATE, _SEPARATED_DATE, _QUARTER_PRICE = 2.4, 3.8, 3.8, 4.0, 2.0
 
 
@@ -28,9 +28,12 @@ def dates(text: Text, _known: Knowledge) -> Iterator[Piece]:
     """Dates that are whole runs of digits: inside random digits, a date is chance."""
     folded = text.folded
     for match in _DIGITS.finditer(folded):
+        start, end = match.span()
         price = _price(match.group())
         if price is not None:
-            yield match.start(), match.end(), price, "date"
+            yield start, end, price, "date"
+        elif start and end - start > _LONG and _is_long_date(folded[start : start + _LONG]):
+            yield start, start + _LONG, _LONG_DATE, "date"  # put after a name, with a tail of its own
     for pattern, price in ((_SEPARATED, _SEPARATED_DATE), (_QUARTER, _QUARTER_PRICE)):
         for match in pattern.finditer(folded):
             yield match.start(), match.end(), price, "date"
@@ -48,7 +51,7 @@ def _price(digits: str) -> float | None:
         return _SHORT_DATE if is_day(digits) else None
     if len(digits) == 6:
         return _DATE if is_day(digits[:4]) or is_day(digits[2:]) else None
-    if len(digits) == 8:
+    if len(digits) == _LONG:
         return _LONG_DATE if _is_long_date(digits) else None
     return None
 

@@ -16,8 +16,8 @@ from .text import Knowledge, Piece, Text
 
 _SHORTEST, _LONGEST = 5, 16
 _MIDDLE = re.compile(r"[^\W\d_].*[^\W\d_]", re.DOTALL)
-# A hand one key to the right takes l to ; and p to [, which end no word otherwise.
-_SLIPPED = re.compile(r"[a-z\[].*[a-z;\[]", re.DOTALL)
+# A hand one key to the right takes l to ; and p to [ and m to a comma, which end no word otherwise.
+_SLIPPED = re.compile(r"[a-z;,\[].*[a-z;\[]", re.DOTALL)
 
 
 def disguised(text: Text, known: Knowledge) -> Iterator[Piece]:
@@ -66,9 +66,24 @@ def _slipped(middle: str) -> Iterator[str]:
     yield middle.translate(_TO_THE_RIGHT)
 
 
+def _miswritten(middle: str) -> Iterator[str]:
+    """``samurzai``, ``microzoft``: a letter too many, or another one. The lists hold the words less a letter."""
+    for at in range(1, len(middle)):
+        yield middle[:at] + middle[at + 1 :]
+
+
+def _in_pig_latin(middle: str) -> Iterator[str]:
+    """``asswordpay``, ``ckerhay``: the beginning after the rest, and ``ay``."""
+    if middle.endswith("ay"):
+        for moved in (1, 2):
+            yield middle[-2 - moved : -2] + middle[: -2 - moved]
+
+
 _DISGUISES: Final[tuple[tuple[re.Pattern[str], Callable[[str], Iterator[str]], float], ...]] = (
     (_MIDDLE, _turned, 1.0),
     (_MIDDLE, _masked, 0.5),
     (_MIDDLE, _deciphered, 1.0),
     (_SLIPPED, _slipped, 1.0),
+    (_MIDDLE, _miswritten, 1.5),
+    (_MIDDLE, _in_pig_latin, 0.5),
 )

@@ -14,7 +14,7 @@ _SYMBOL_PRICE = {symbol: math.log10(rank) * 0.8 + 0.2 for rank, symbol in enumer
 _SEPARATOR_PRICE = {symbol: math.log10(rank) * 0.6 + 0.2 for rank, symbol in enumerate("-_. @&+!#", start=1)}
 _RARE_SYMBOL = 1.5
 _FIRST_YEAR, _LAST_YEAR, _RECENT = 1930, 2039, 2012
-_LONGEST_TAIL = 4
+_LONGEST_TAIL, _RARE_TAIL = 4, 9.0
 _INSIDE = 0.5
 _JOINING = {"1": 0.6, "2": 0.6, "4": 0.7}
 _DIGITS = re.compile(r"[0-9]+")
@@ -23,6 +23,8 @@ _USUAL: Mapping[str, float] = {
     "!@": 0.8, "!@#": 0.9, "!@#$": 1.0, "@!": 1.2, "#!": 1.3, "?!": 1.0, "!?": 0.8, "<3": 0.9, ":)": 0.9,
     ":d": 1.2, "xx_": 1.2, "_xx": 0.5, "www.": 0.9, "http://": 0.9, "https://": 1.0, "@gmail": 1.0,
     "@home": 1.2, "@work": 1.3, ".com": 0.7, ".net": 1.0, ".org": 1.0, ".de": 1.3, ".txt": 1.3, ".doc": 1.3,
+    "()": 0.9, "();": 0.9, "[]": 1.2, "{}": 1.2, "::": 1.0, "->": 1.0, "=>": 1.1, "==": 1.0, "!=": 1.1, "&&": 1.0,
+    "||": 1.1, "//": 1.0, "/*": 1.3, "*/": 1.3, "</": 1.3, "/>": 1.3, ">>": 1.1, "<<": 1.1,
     ".pdf": 1.4, ".exe": 1.3, ".zip": 1.4, ".html": 1.4,
 }  # fmt: skip
 # The longest first: the first alternative that fits is taken.
@@ -43,6 +45,19 @@ def symbols(text: Text, _known: Knowledge) -> Iterator[Piece]:
             yield at, at + 1, price, "symbol"
         if end - start > 1:
             yield start, end, price + math.log10(end - start), "repeat"
+
+
+_SHIFTED = str.maketrans("!@#$%^&*()", "1234567890")
+_SHIFTED_RUN = re.compile(r"[!@#$%^&*()]{3,6}")
+_SHIFT, _BACKWARDS = 0.6, 0.4
+
+
+def shifted_digits(text: Text, known: Knowledge) -> Iterator[Piece]:
+    """``@)@$`` for ``2024``: usual digits with the shift key held."""
+    for match in _SHIFTED_RUN.finditer(text.folded):
+        price = _tail_price(match.group().translate(_SHIFTED), known.lexicon.tails)
+        if price < _RARE_TAIL:
+            yield *match.span(), price + _SHIFT, "symbol"
 
 
 def usual(text: Text, _known: Knowledge) -> Iterator[Piece]:
@@ -69,13 +84,17 @@ def _tails(folded: str, start: int, end: int, tails: Mapping[str, float]) -> Ite
     # Only at the end of a run: inside twelve random digits, every pair would be somebody's usual tail.
     for at in range(max(start, end - _LONGEST_TAIL), end):
         piece = folded[at:end]
-        price = min(tails.get(piece, 9.0), _year_price(piece)) + _INSIDE * inside
+        price = _tail_price(piece, tails) + _INSIDE * inside
         if price < len(piece):
             yield at, end, price, "year" if len(piece) == 4 else "digits"
     if 4 < end - start <= 8:
         price = _year_price(folded[start : start + 4])
         if price < 4:
             yield start, start + 4, price + 0.3, "year"
+
+
+def _tail_price(digits: str, tails: Mapping[str, float]) -> float:
+    return min(tails.get(digits, _RARE_TAIL), _year_price(digits), _year_price(digits[::-1]) + _BACKWARDS)
 
 
 def _year_price(four: str) -> float:
@@ -86,6 +105,7 @@ def _year_price(four: str) -> float:
 
 _PAIRS: Mapping[str, float] = {"aa": 0.6, "ab": 0.6, "qq": 0.9, "az": 1.0, "zz": 1.0, "xx": 1.0, "qw": 0.9}
 _OTHER_PAIR, _LONE_CAPITAL = 1.4, 0.7
+_LONE: Mapping[str, float] = {"a": 0.6, "x": 0.8, "z": 0.9, "b": 1.0}
 
 
 def composition_pairs(text: Text, _known: Knowledge) -> Iterator[Piece]:
@@ -97,3 +117,6 @@ def composition_pairs(text: Text, _known: Knowledge) -> Iterator[Piece]:
             yield start, start + 2, price, "sequence"
     if text.uppers[-1] == 1 and text.upper[0] and not text.folded[1:2].isalpha():
         yield 0, 1, _LONE_CAPITAL, "sequence"
+    last = text.folded[-1]
+    if last in _LONE and text.size > 1 and not text.folded[-2].isalpha():
+        yield text.size - 1, text.size, _LONE[last], "sequence"

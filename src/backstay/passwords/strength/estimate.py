@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from . import dates, disguises, edits, ends, keyboards, sequences, words
@@ -19,6 +19,7 @@ from . import lexicon as lexicons
 from .canonical import fold
 from .cover import Cover, cheapest, random_prices
 from .lexicon import Lexicon
+from .shapes import lowered, outlined
 from .text import Knowledge, Piece, Text
 
 CUT: Final = 80
@@ -28,19 +29,23 @@ MATCHERS: Final[tuple[Callable[[Text, Knowledge], Iterator[Piece]], ...]] = (
     words.listed,
     words.of_user,
     words.linking,
+    words.endings,
     disguises.disguised,
     ends.symbols,
+    ends.shifted_digits,
     ends.usual,
     ends.digits,
     ends.composition_pairs,
     keyboards.walks,
     sequences.sequences,
+    sequences.copies,
     dates.dates,
     dates.spelled,
 )
 """Everything that finds pieces. A new kind of piece is a function and its name here."""
 
 _SCORES = (3.0, 6.0, 8.0, 10.0)
+_WORTH_EDITING = 3.0  # below every floor and every step of the meter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,10 +96,11 @@ class Estimator:
             return Estimate(log10_guesses=0.0, weakness="repeat", coverage=1.0)
         known = Knowledge(self._lexicon, tokens or {})
         best, size = self._cover(text, known), text.size
-        for simpler, price in edits.undone(text, known):
+        best = replace(best, price=lowered(best.price, outlined(text)))
+        for simpler, price in edits.undone(text, known) if best.price > _WORTH_EDITING else ():
             other = self._cover(simpler, known)
             if other.price + price < best.price:
-                best, size = Cover(other.price + price, other.kind, other.longest), simpler.size
+                best, size = replace(other, price=other.price + price), simpler.size
         if repeats > 1:
             kind = "repeat" if best.kind == "random" else best.kind
             return Estimate(log10_guesses=best.price + math.log10(repeats), weakness=kind, coverage=1.0)
@@ -104,7 +110,7 @@ class Estimator:
         pieces = [piece for find in MATCHERS for piece in find(text, known)]
         if with_repeats:
             pieces.extend(self._repeats(text, known))
-        return cheapest(text.size, pieces, random_prices(text, known.lexicon.trigrams))
+        return cheapest(text, pieces, random_prices(text, known.lexicon.trigrams))
 
     def _repeats(self, text: Text, known: Knowledge) -> Iterator[Piece]:
         for start, end, width in (*sequences.repeated(text.folded), *sequences.mirrored(text.folded)):

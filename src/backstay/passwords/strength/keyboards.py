@@ -41,6 +41,7 @@ _CORNERS = frozenset("1qaz0plm379yw&")
 _SAME, _RIGHT, _LEFT, _VERTICAL, _NEAR, _FAR = 0.3, 0.2, 0.4, 0.4, 0.7, 1.1
 _TURN = 1.0
 _SHORTEST, _LONGEST_PERIOD = 4, 4
+_COLUMNS = frozenset(["wsx", "xsw", "edc", "cde", "rfv", "vfr", "tgb", "bgt", "yhn", "nhy", "ujm", "mju"])
 
 
 def _step_prices() -> dict[int, float]:
@@ -84,8 +85,12 @@ def walks(text: Text, _known: Knowledge) -> Iterator[Piece]:
     """Runs over keys: straight (``asdf``), in a figure that repeats (``1qaz2wsx``), with turns (``asdfrewq``)."""
     folded = text.folded
     pairs = [one + other for one, other in itertools.pairwise(folded)]
+    usual: list[int | None] = []
     for steps_between, layout_price in _BOARDS:
         steps = [steps_between.get(pair) for pair in pairs]
+        if steps == usual:
+            continue  # the same walk, on a dearer layout
+        usual = usual or steps
         for start, end in runs([step is not None for step in steps], at_least=2):
             reached = [step for step in steps[start:end] if step is not None]
             # Among digits, every other one is a neighbour.
@@ -103,8 +108,8 @@ def _span_price(text: Text, start: int, end: int) -> float:
 
 
 def _is_meant(walk: str) -> bool:
-    # Three letters in a row are met by chance, unless where a row begins (``qwe``, ``asd``).
-    return len(walk) >= _SHORTEST or walk[0] in "qaz" or walk.isdigit()
+    # Three letters in a row are met by chance, unless where a row begins (``qwe``, ``asd``) or as a whole column.
+    return len(walk) >= _SHORTEST or walk[0] in "qaz" or walk.isdigit() or walk in _COLUMNS
 
 
 def _figures(steps: Sequence[int]) -> Iterator[tuple[int, int, float]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -10,7 +9,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
-from .canonical import fold, skeleton
+from . import sayings
+from .canonical import skeleton
 from .wordlist import decode
 
 LANGUAGES: Final = ("cs", "de", "es", "fi", "fr", "id", "it", "nl", "pl", "pt")
@@ -38,10 +38,13 @@ zomer herfst
 quarter q1 q2 q3 q4
 """
 _CALENDAR_PRICE = 1.4
-_BEFORE_PHRASES = 20
 _VARIANTS_OF = 8_000
 _DROPPED, _SWAPPED, _DOUBLED, _VOWELLESS = 1.0, 1.0, 1.0, 0.5
+_SHORTEST_VARIED = 5  # only masked; other variants of so short a word are met by chance
 _SHORTEST_VOWELLESS = 5  # shorter ones are found by chance in random passwords
+_AT_ONCE = 2_000  # so that what is let go of leaves few holes in memory
+BEGINNING: Final = 4
+"""How many letters `Lexicon.lengths` goes by."""
 MASK: Final = "*"
 """What stands in the list for a vowel that is masked (``p*ssw*rd``)."""
 _VOWELS = str.maketrans(dict.fromkeys("aeiou"))
@@ -63,26 +66,24 @@ class Lexicon:
         self.words: dict[str, float] = dict(words)
         self.tails = dict(tails)
         self.trigrams = trigrams
-        self._add_skeletons()
-        self.lengths = _lengths(self.words)
+        self.lengths = self._add_skeletons()
 
-    def _add_skeletons(self) -> None:
-        words = self.words
-        for word, price in list(words.items()):
-            bare = skeleton(word)
-            if bare != word and price < words.get(bare, 99.0) and len(bare) >= 4:
-                words[bare] = price
-
-
-def _lengths(words: Iterable[str]) -> dict[str, tuple[int, ...]]:
-    """For each first three skeleton letters, the lengths of the words that start so: skips most look-ups."""
-    masks: dict[str, int] = {}
-    for word in words:
-        start = skeleton(word[:3])
-        masks[start] = masks.get(start, 0) | 1 << len(word)
-    # Few different masks exist, so their tuples are shared.
-    unpacked: dict[int, tuple[int, ...]] = {}
-    return {start: unpacked.setdefault(mask, _bits(mask)) for start, mask in masks.items()}
+    def _add_skeletons(self) -> dict[str, tuple[int, ...]]:
+        """Add what is cheaper than before; the lengths of words, for each beginning of a skeleton."""
+        words, masks = self.words, dict[str, int]()
+        listed = list(words.items())
+        for first in range(0, len(listed), _AT_ONCE):
+            some = listed[first : first + _AT_ONCE]
+            # One call for each of several 100,000 words would be most of the time that loading takes.
+            shapes = skeleton("\n".join([word for word, _ in some])).split("\n")
+            for shape, (_, price) in zip(shapes, some, strict=True):
+                if len(shape) >= BEGINNING:
+                    start = shape[:BEGINNING]
+                    masks[start] = masks.get(start, 0) | 1 << len(shape)
+                    if price < words.get(shape, 99.0):
+                        words[shape] = price
+        # Few different masks exist, so their tuples are shared.
+        return {start: _bits(mask) for start, mask in masks.items()}
 
 
 @cache
@@ -92,9 +93,14 @@ def _bits(mask: int) -> tuple[int, ...]:
 
 def variants(words: Mapping[str, float]) -> dict[str, float]:
     """The commonest words with a letter dropped or doubled, a pair swapped, vowels left out or masked."""
-    common = sorted((price, word) for word, price in words.items() if len(word) >= 6 and word.isalpha())
+    common = sorted(
+        (price, word) for word, price in words.items() if len(word) >= _SHORTEST_VARIED and word.isalpha()
+    )
     found: dict[str, float] = {}
     for price, word in common[:_VARIANTS_OF]:
+        found.setdefault(word[0] + word[1:].translate(_MASKED), price)
+        if len(word) == _SHORTEST_VARIED:
+            continue
         for at in range(1, len(word)):
             found.setdefault(word[:at] + word[at + 1 :], price + _DROPPED)
             found.setdefault(word[: at - 1] + word[at] + word[at - 1] + word[at + 1 :], price + _SWAPPED)
@@ -102,7 +108,6 @@ def variants(words: Mapping[str, float]) -> dict[str, float]:
         bare = word[0] + word[1:].translate(_VOWELS)
         if len(bare) >= _SHORTEST_VOWELLESS:
             found.setdefault(bare, price + _VOWELLESS)
-        found.setdefault(word[0] + word[1:].translate(_MASKED), price)
     return found
 
 
@@ -113,7 +118,7 @@ def english() -> dict[str, float]:
 
 
 def load(languages: Iterable[str] = LANGUAGES, *, extra: Iterable[Path] = ()) -> Lexicon:
-    """Read the shipped English list, the packs of `languages`, and list files of your own. Takes about a second.
+    """Read the English list, the packs of `languages`, and files of your own. Takes about half a second.
 
     Raises:
         FileNotFoundError: no pack for a language, or no such file.
@@ -130,8 +135,8 @@ def load(languages: Iterable[str] = LANGUAGES, *, extra: Iterable[Path] = ()) ->
                     prices[word] = price
     for word in _CALENDAR.split():
         prices[word] = min(prices.get(word, 99.0), _CALENDAR_PRICE)
-    for rank, phrase in enumerate((data / "phrases.txt").read_text().split(), start=_BEFORE_PHRASES):
-        prices[phrase] = min(prices.get(phrase, 99.0), math.log10(rank))
+    for text, price in sayings.known(data):
+        prices[text] = min(prices.get(text, 99.0), price)
     for word, price in typed_wrong.items():
         prices.setdefault(word, price)
     tails = {tail: price for price, tails in decode((data / "tails.xz").read_bytes()) for tail in tails}
@@ -144,14 +149,9 @@ _shared: list[Lexicon] = []
 
 
 def shared() -> Lexicon:
-    """The process-wide lexicon of all shipped lists, read on first use. Blocks for about a second then."""
+    """The process-wide lexicon of all shipped lists, read on first use. Blocks for about half a second then."""
     if not _shared:
         with _lock:
             if not _shared:
                 _shared.append(load())
     return _shared[0]
-
-
-def word_prices(words: Iterable[str], *, price: float = 1.0) -> dict[str, float]:
-    """Words of the caller's own, folded, at one price."""
-    return {folded: price for word in words if len(folded := fold(word)) >= 3}

@@ -61,3 +61,24 @@ def mirrored(folded: str) -> Iterator[tuple[int, int, int]]:
     for match in _LETTERS.finditer(folded):
         if match.group() == match.group()[::-1]:
             yield match.start(), match.end(), (match.end() - match.start() + 1) // 2
+
+
+_SHORTEST_COPY = 3
+_COPY, _COPY_BACKWARDS = 1.0, 1.4
+
+
+def copies(text: Text, _known: Knowledge) -> Iterator[Piece]:
+    """What stood before already, straight or as a mirror image: ``Dra12Dra13``, ``007james700``."""
+    folded, size = text.folded, text.size
+    first: dict[str, int] = {}
+    for at in range(size - _SHORTEST_COPY + 1):
+        gram = folded[at : at + _SHORTEST_COPY]
+        before = first.setdefault(gram, at)
+        if before + _SHORTEST_COPY <= at:
+            end, length = at + _SHORTEST_COPY, _SHORTEST_COPY
+            while end < size and before + length < at and folded[end] == folded[before + length]:
+                end, length = end + 1, length + 1
+            yield at, end, _COPY, "repeat"
+        before = first.get(gram[::-1], at)
+        if before + _SHORTEST_COPY <= at:
+            yield at, at + _SHORTEST_COPY, _COPY_BACKWARDS, "repeat"

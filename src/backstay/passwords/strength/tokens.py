@@ -42,7 +42,8 @@ def known_tokens(
     parts = [part for name in names for part in _parts(name)]
     for joined in _joined(parts):
         _add(found, joined, _JOINED)
-    _add(found, "".join(part[0] for part in parts), _PART)
+    for initials in ([part[0] for part in parts], [name[0] for name in names if name]):
+        _add(found, "".join(initials), _PART)
     return dict(list(found.items())[: 4 * _MOST])
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from .canonical import skeleton
-from .lexicon import Lexicon
+from .lexicon import BEGINNING, Lexicon
 from .text import Knowledge, Piece, Text
 
 _REVERSED = 0.5
@@ -15,9 +15,15 @@ _L33T, _CHANCE, _PER_SUBSTITUTE = 0.3, 0.4, 0.2
 _SHORTEST, _SHORTEST_DISGUISED, _SHORTEST_IN_SIGNS = 3, 4, 6
 SHORTEST_INSIDE: Final = 4
 """Characters from which on a text known of the user is looked for anywhere."""
-_LINKS = re.compile("me|my|we|us|he|is|am|of|in|to|at|on|no|go|do|so|hi|ok|mr|dr|tv|pc|pw")
-_POSSESSIVE = re.compile(r"(?<=[a-z]{3})'?s")
-_LINK, _POSSESSIVE_PRICE = 1.0, 0.5
+_LINKS = re.compile(
+    "me|my|we|us|he|is|am|of|in|to|at|on|no|go|do|so|hi|ok|mr|dr|tv|pc|pw|vs"
+    "|and|the|for|not|you|our|are|loves?|hates?|likes?"
+)
+_ENDINGS = {
+    "s": 0.5, "z": 0.7, "er": 0.7, "ers": 0.9, "ed": 0.8, "ing": 0.7, "in": 1.0, "y": 0.7, "ie": 1.0, "ly": 1.0,
+}  # fmt: skip
+_ENDING = re.compile(r"(?<=[a-z]{3})(?:'?s|z|ers?|ed|ing?|y|ie|ly)")
+_LINK, _SHORTEST_LINK = 1.0, 2
 _AMONG_LETTERS = 0.4  # three letters are a word by chance where others touch them
 
 
@@ -45,19 +51,21 @@ def _hits(text: Text, folded: str, bare: str, lexicon: Lexicon, shortest: int) -
     words, lengths, size = lexicon.words, lexicon.lengths, len(folded)
     backwards = shortest != _SHORTEST
     for start in range(size - shortest + 1):
-        for length in lengths.get(bare[start : start + 3], ()):
+        if not backwards and (short := words.get(folded[start : start + _SHORTEST])) is not None:
+            yield start, start + _SHORTEST, short
+        for length in lengths.get(bare[start : start + BEGINNING], ()):
             end = start + length
             if end > size:
                 break
-            # The skeleton of every longer word is in the list too, so one look-up rules out both spellings.
-            disguised = words.get(bare[start:end]) if length > _SHORTEST else None
-            if length < shortest or (disguised is None and length > _SHORTEST):
+            # The skeleton of every word is in the list too, so one look-up rules out both spellings.
+            disguised = words.get(bare[start:end])
+            if disguised is None:
                 continue
             price = words.get(folded[start:end])
-            if disguised is not None:
-                span = (size - end, size - start) if backwards else (start, end)
-                spelled = _l33t_price(text, disguised, *span)
-                price = spelled if price is None or (spelled is not None and spelled < price) else price
+            span = (size - end, size - start) if backwards else (start, end)
+            spelled = _l33t_price(text, disguised, *span)
+            if price is None or (spelled is not None and spelled < price):
+                price = spelled
             if price is not None:
                 yield start, end, price
 
@@ -86,15 +94,21 @@ def of_user(text: Text, known: Knowledge) -> Iterator[Piece]:
 
 
 def linking(text: Text, _known: Knowledge) -> Iterator[Piece]:
-    """Two letters between words, ``Me+You``, ``MikesCar``: dear enough to be met by chance anywhere else."""
+    """What stands between words, ``Me+You``, ``TomAndJerry``, ``MikesCar``, and is none that somebody chose."""
     for match in _LINKS.finditer(text.folded):
-        if _stands_out(text, *match.span()):
-            yield *match.span(), _LINK, "word"
-    for match in _POSSESSIVE.finditer(text.folded):
+        start, end = match.span()
+        led_on = end - start > _SHORTEST_LINK and not text.upper[end - 1] and any(text.upper[end : end + 1])
+        if led_on or _stands_out(text, start, end):
+            yield start, end, _LINK, "link"
+
+
+def endings(text: Text, _known: Knowledge) -> Iterator[Piece]:
+    """What grammar or fashion puts to a word: ``MikesCar``, ``Mike's``, ``kidz``, ``gaming``."""
+    for match in _ENDING.finditer(text.folded):
         start, end = match.span()
         # The next word has to show that it begins.
-        if end < text.size and not text.upper[end - 1] and (text.upper[end] or not text.folded[end].isalpha()):
-            yield start, end, _POSSESSIVE_PRICE, "symbol"
+        if not text.upper[end - 1] and (end == text.size or text.upper[end] or not text.folded[end].isalpha()):
+            yield start, end, _ENDINGS[match.group().lstrip("'")], "ending"
 
 
 def _stands_out(text: Text, start: int, end: int) -> bool:
