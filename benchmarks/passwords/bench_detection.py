@@ -47,6 +47,7 @@ def markdown(table: Table, groups: list[str]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true", help="a smoke run: a few rows of each, backstay alone")
     parser.add_argument("--each", type=int, default=60)
     parser.add_argument("--seed", default="1")
     parser.add_argument("--held-back", action="store_true")
@@ -54,6 +55,8 @@ def main() -> None:
     parser.add_argument("--only", help="one judge by name")
     parser.add_argument("--write", type=Path)
     options = parser.parse_args()
+    if options.quick:
+        options.each, options.only = 5, options.only or "backstay strong"
     judges = {name: judge for name, judge in JUDGES().items() if options.only in {None, name}}
     sets = {
         "named families": everything(options.each, options.seed),

@@ -138,6 +138,7 @@ def once(name: str, logins: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true", help="a smoke run")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--logins", type=int, default=64)
     parser.add_argument("--once")
@@ -147,7 +148,7 @@ def main() -> None:
         once(options.once, options.logins)
         return
     runs: dict[str, list[dict[str, float]]] = {}
-    for _ in range(options.rounds):
+    for _ in range(1 if options.quick else options.rounds):
         for name in WAYS:
             command = [sys.executable, __file__, "--once", name, "--logins", str(options.logins)]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
