@@ -117,6 +117,8 @@ class Filler:
 
     async def _wait(self, crowd: Crowd, wakings: int, left: float, pause: float) -> float:
         """Wait for another process; how long the next look may be put off, where changes are not told."""
+        if self._owner.closed:
+            return pause
         pause = min(pause * 2, _LONGEST_LOOK) or _FIRST_LOOK
         # Who is told of changes need not look for them, but for the lease's end.
         longest = left + _AFTER_LEASE
@@ -239,6 +241,10 @@ class Filler:
         except BaseException:  # cancelled, with the lease perhaps granted to nobody
             self._withdraw(name, token)
             raise
+        if self._owner.closed:  # while it was asked: whoever sees this computes alone
+            if isinstance(answer, Granted):
+                await self._far.hold(name, token, lease=0.0)
+            return Busy("", 0.0)
         if isinstance(answer, Granted):
             return self._noted(name, self._crew.launch(request, token, epoch, outlives=outlives))
         if isinstance(answer, Busy):

@@ -123,3 +123,21 @@ async def test_a_batch_that_is_cancelled_while_it_computes_serves_who_waits_for_
                 await anyio.sleep(0.001)
     assert results == ["from the batch"]
     assert asked[0] == KEYS
+
+
+async def test_a_cache_that_is_closed_while_a_caller_asks_for_the_lease_serves_that_caller():
+    backend = Gated()
+    async with Cache(backend) as other:
+        cache, served = Cache(backend), []
+
+        async def call():
+            served.append(await cache.get_or_compute(KEYS[1], lambda: "computed"))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(call)
+            await backend.asked.wait()
+            await cache.aclose()
+            backend.go.set()
+        assert served == ["computed"]
+        assert await other.get(KEYS[1]) is MISSING
+        assert await other.get_or_compute(KEYS[1], lambda: "stored") == "stored"  # and no lease was left behind
