@@ -15,6 +15,7 @@ from backstay.clock import ManualClock  # noqa: E402
 from backstay.testing.cache import CacheBackendSuite  # noqa: E402
 from backstay.testing.locks import LockBackendSuite  # noqa: E402
 from backstay.testing.redis_server import redis_binaries, start_redis  # noqa: E402
+from backstay.testing.redis_topologies import start_redis_sentinel  # noqa: E402
 
 
 class OnMemory:
@@ -44,6 +45,19 @@ class OnCluster(OnRedis):
     @pytest.fixture(autouse=True)
     def _url(self, redis_cluster):
         self.url = f"redis+cluster://127.0.0.1:{redis_cluster.masters[0].port}"
+
+
+@pytest.fixture(scope="module")
+def sentinel_url():
+    with start_redis_sentinel() as sentinels:
+        hosts = ",".join(f"{host}:{port}" for host, port in sentinels.addresses)
+        yield f"redis+sentinel://{hosts}/{sentinels.service}"
+
+
+class OnSentinel(OnRedis):
+    @pytest.fixture(autouse=True)
+    def _url(self, sentinel_url):
+        self.url = sentinel_url
 
 
 @pytest.fixture(scope="module", params=redis_binaries(), ids=lambda binary: f"{binary.name} {binary.version[0]}")
@@ -80,6 +94,14 @@ class TestRedisCacheOnEachServer(OnEachRedis, CacheBackendSuite):
 
 
 class TestRedisLocksOnEachServer(OnEachRedis, LockBackendSuite):
+    pass
+
+
+class TestRedisCacheBehindSentinels(OnSentinel, CacheBackendSuite):
+    pass
+
+
+class TestRedisLocksBehindSentinels(OnSentinel, LockBackendSuite):
     pass
 
 
