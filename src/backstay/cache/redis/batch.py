@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Generic, TypeVar
+from functools import partial
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from backstay.errors import CacheUnavailable
 
@@ -12,6 +13,9 @@ from .port import Port
 from .scripts import call
 
 T = TypeVar("T")
+
+_Call: TypeAlias = tuple[str, Sequence[bytes], tuple[Any, ...], "asyncio.Future[T]"]
+"""A key, its names, what else the script is told about it, and whose the answer is."""
 
 CALLS_PER_COMMAND: Final = 32
 """Most calls in one command: while a script runs, the server does nothing else."""
@@ -29,16 +33,13 @@ class Batch(Generic[T]):
         self._script = script
         self._read = read
         self._tell = tell
-        self._about: list[str] = []
-        self._keys: list[bytes] = []
-        self._arguments: list[Any] = []
-        self._asked: list[asyncio.Future[T]] = []
+        self._calls: list[_Call[T]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self.port: Port
         """Set once, before anything is asked for."""
 
     def ask(self, key: str, names: Sequence[bytes], *arguments: Any) -> asyncio.Future[T]:
-        """The answer about a key, asked for together with the others of this turn. Raises CacheUnavailable.
+        """The answer about a key, asked for together with the others of this turn.
 
         `names` are the key's in Redis.
         """
@@ -46,43 +47,47 @@ class Batch(Generic[T]):
         if loop is None:
             loop = self._loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        if not self._asked:
+        calls = self._calls
+        if not calls:
             loop.call_soon(self._send)
-        self._about.append(key)
-        self._keys += names
-        self._arguments += arguments
-        self._asked.append(future)
-        if len(self._asked) >= (CALLS_PER_COMMAND if self.port.spans_slots else 1):
+        calls.append((key, names, arguments, future))
+        if len(calls) >= CALLS_PER_COMMAND:
             self._send()
         return future
 
     def _send(self) -> None:
-        if not self._asked:
+        calls, self._calls = self._calls, []
+        if self.port.spans_slots:
+            self._send_together(calls)
+        else:  # one command for each, and one write for each node
+            for call_ in calls:
+                self._send_together([call_])
+        self.port.flush()
+
+    def _send_together(self, calls: list[_Call[T]]) -> None:
+        if not calls:
             return
-        asked, about, command = self._asked, self._about, call(self._script, self._keys, *self._arguments)
-        self._asked, self._about, self._keys, self._arguments = [], [], [], []
-
-        def answered(reply: Any) -> None:
-            if isinstance(reply, Exception):
-                _fail(asked, self.port.failure(reply))
-                return
-            read, tell = self._read, self._tell
-            if tell is not None:
-                for key in about:
-                    tell(key)
-            for future, answer in zip(asked, reply, strict=True):
-                if not future.done():
-                    future.set_result(read(answer))
-
+        names = [name for _, names, _, _ in calls for name in names]
+        arguments = [argument for _, _, arguments, _ in calls for argument in arguments]
         try:
-            self.port.send(command, answered)
+            self.port.send(call(self._script, names, *arguments), partial(self._answered, calls))
         except CacheUnavailable as exc:
-            _fail(asked, exc)
-        else:
-            self.port.flush()
+            _fail(calls, exc)
+
+    def _answered(self, calls: list[_Call[T]], reply: Any) -> None:
+        if isinstance(reply, Exception):
+            _fail(calls, self.port.failure(reply))
+            return
+        read, tell = self._read, self._tell
+        if tell is not None:
+            for key, _, _, _ in calls:
+                tell(key)
+        for (_, _, _, future), answer in zip(calls, reply, strict=True):
+            if not future.done():
+                future.set_result(read(answer))
 
 
-def _fail(asked: Sequence[asyncio.Future[Any]], error: CacheUnavailable) -> None:
-    for future in asked:
+def _fail(calls: Sequence[_Call[Any]], error: CacheUnavailable) -> None:
+    for _, _, _, future in calls:
         if not future.done():
             future.set_exception(error)

@@ -25,18 +25,29 @@ from .link import HEARTBEAT, TRUST, Link
 from .port import Deliver, Ears, Port
 
 try:
-    from hiredis import HiredisError, ReplyError
+    from hiredis import ReplyError
 except ImportError as exc:
     raise MissingExtraError("redis", "backstay.cache.redis") from exc
 
-_SOON: Final = 0.05  # seconds between two looks at a map that is in doubt
+_SOON: Final = 0.1  # seconds between two looks at a map that is in doubt
 _PING: Final = (b"PING",)
 _AWAY: Final = "the node of the Redis Cluster that has the key is away"
 _MOST_ROUTES: Final = 8192
 
 
+async def _slots_by(address: Address, link: Link) -> ClusterMap | None:
+    """The map of a node that is linked; None if it does not tell."""
+    told: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    try:
+        link.send((b"CLUSTER", b"SLOTS"), lambda reply: None if told.done() else told.set_result(reply))
+        return ClusterMap(await told, address)
+    except (CacheUnavailable, TypeError, ValueError, LookupError):  # away, or no such answer
+        return None
+
+
 def _put_one(gathering: Gathering, place: int, answer: Any) -> None:
-    gathering.put([place], [answer])
+    # Of what cannot be had nothing is known, and that is no more than that nothing is there.
+    gathering.put([place], [None if isinstance(answer, CacheUnavailable) else answer])
 
 
 class _NodeEars:
@@ -100,6 +111,7 @@ class ClusterPort:
         self._heartbeat = heartbeat
         self._map: ClusterMap | None = None
         self._mapped_until = 0.0
+        self._trouble = "no node has answered"
         self._links: dict[Address, tuple[Link, _NodeEars]] = {}
         self._owners: list[Link | None] = []
         self._routes: dict[bytes, tuple[Link | None, bytes]] = {}
@@ -123,7 +135,7 @@ class ClusterPort:
                 async with asyncio.timeout(self._budget):
                     await self._tried.wait()
         if not self.up:
-            raise CacheUnavailable("there is no connection to the Redis Cluster")
+            raise CacheUnavailable(f"there is no connection to the Redis Cluster: {self._trouble}")
 
     def send(self, command: tuple[Any, ...], deliver: Deliver) -> None:
         """Send one command to the node that has its first key."""
@@ -132,7 +144,7 @@ class ClusterPort:
         link.send(command, partial(self._answered, link, command, deliver))
 
     def read(self, names: Sequence[bytes], deliver: Deliver) -> None:
-        """Ask every node for what it has of these, in one write each. Of a node that is away, nothing."""
+        """Ask every node for what it has of these, in one write each. Of a node that is away, nothing is there."""
         parts: dict[Link | None, Part] = {}
         for place, name in enumerate(names):
             link, packed = self._routes.get(name) or self._route(name)
@@ -144,24 +156,25 @@ class ClusterPort:
             part.packed.append(packed)
         gathering = Gathering(len(names), len(parts), deliver)
         for link, part in parts.items():
-            self._ask_part(link, part, gathering)
+            if link is None or not self._ask_part(link, part, gathering):
+                gathering.put(part.places, [None] * len(part.places))
 
-    def _ask_part(self, link: Link | None, part: Part, gathering: Gathering) -> None:
+    def _ask_part(self, link: Link, part: Part, gathering: Gathering) -> bool:
+        """Whether the node could be asked."""
         answers = part.answers
 
         def last(reply: Any) -> None:
             answers.append(reply)
-            if link is None or part.usual:
+            if part.usual:
                 gathering.put(part.places, answers)
             else:
                 self._judge_part(link, part, gathering)
 
         try:
-            if link is None:
-                raise CacheRefused(_AWAY)
             link.send_many(part.packed, answers.append, last)
-        except CacheUnavailable as exc:
-            gathering.put(part.places, [exc] * len(part.places))
+        except CacheUnavailable:
+            return False
+        return True
 
     def _judge_part(self, link: Link, part: Part, gathering: Gathering) -> None:
         """Some answers are none: each is judged, and asked for elsewhere where that is what it says."""
@@ -229,7 +242,7 @@ class ClusterPort:
             return
         kind, _, place = str(reply).partition(" ")
         if isinstance(reply, ReplyError) and kind in {"MOVED", "ASK"}:
-            self._redirected(command, deliver, place.rpartition(" ")[2], ask=kind == "ASK")
+            self._redirected(link, command, deliver, place.rpartition(" ")[2], ask=kind == "ASK")
         elif isinstance(reply, ReplyError) and kind == "WRONGTYPE" and command[0] == b"GET":
             deliver(None)  # as MGET would answer
         elif isinstance(reply, ReplyError) and kind == "CLUSTERDOWN":
@@ -238,9 +251,13 @@ class ClusterPort:
         else:
             deliver(link.failure(reply))
 
-    def _redirected(self, command: tuple[Any, ...], deliver: Deliver, place: str, *, ask: bool) -> None:
+    def _redirected(
+        self, told_by: Link, command: tuple[Any, ...], deliver: Deliver, place: str, *, ask: bool
+    ) -> None:
         """Follow once. A slot that has moved for good puts the map in doubt."""
         host, _, port = place.rpartition(":")
+        if not host:  # a node that does not know its own name, nor the others': the one that answered
+            host = next((address.host for address, (link, _) in self._links.items() if link is told_by), "")
         known = self._links.get(Address(host.strip("[]"), int(port)))
         if not ask:
             self._doubt.set()
@@ -273,10 +290,13 @@ class ClusterPort:
             while True:
                 self._doubt.clear()
                 asked_at = self._clock.monotonic()
-                told = await self._ask_for_map()
+                told, agreed = await self._ask_for_map()
                 if told is not None:
                     await self._lay_out(told)
-                    self._mapped_until = asked_at + TRUST
+                    if agreed:
+                        self._mapped_until = asked_at + TRUST
+                    else:
+                        self._doubt.set()
                     self.judge_trust()
                 self._tried.set()
                 with suppress(TimeoutError):
@@ -286,13 +306,34 @@ class ClusterPort:
         finally:
             self.close()
 
-    async def _ask_for_map(self) -> ClusterMap | None:
-        """What the cluster looks like, by the first node that says so; another one is asked first each time."""
+    async def _ask_for_map(self) -> tuple[ClusterMap | None, bool]:
+        """What most primaries say the cluster looks like, and whether all of them do.
+
+        All: news of a slot that moved reaches them one after the other, and the one that had it may be the last.
+        """
+        linked = [(address, link) for address, (link, _) in self._links.items() if link.up]
+        if not linked:
+            return await self._ask_anybody(), False
+        answers = await asyncio.gather(*(_slots_by(address, link) for address, link in linked))
+        maps = [answer for answer in answers if answer is not None]
+        if not maps:
+            return None, False
+        most = max(maps, key=maps.count)
+        return most, len(maps) == len(self._links) and maps.count(most) == len(maps)
+
+    async def _ask_anybody(self) -> ClusterMap | None:
+        """What the first node that answers says; another one is asked first each time."""
         nodes = list(dict.fromkeys((*self._links, *self._way.seeds)))
         turn = next(self._turns) % len(nodes)
         for address in nodes[turn:] + nodes[:turn]:
-            with suppress(OSError, TimeoutError, HiredisError):
+            try:
                 return await self._way.ask(address, self._budget)
+            except ReplyError as exc:
+                # Its first words name the trouble; what follows may quote what was sent.
+                alone = "cluster support disabled" in str(exc)
+                self._trouble = "the server is no cluster" if alone else f"refused ({str(exc).partition(' ')[0]})"
+            except Exception as exc:  # noqa: BLE001 - whatever it is, another node may answer, or this one later
+                self._trouble = type(exc).__name__
         return None
 
     async def _lay_out(self, told: ClusterMap) -> None:

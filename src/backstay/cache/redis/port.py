@@ -36,8 +36,8 @@ class Port(Protocol):
     def read(self, names: Sequence[bytes], deliver: Deliver) -> None:
         """Ask for the values of these names. Raises CacheUnavailable if nothing was sent.
 
-        `deliver` is given all of them in their order, with a CacheUnavailable in the place of one that could not be
-        had; or an exception instead of all.
+        `deliver` is given all of them in their order, or an exception. None is a value that is not there, or on a
+        server that is away while others are not.
         """
         ...
 

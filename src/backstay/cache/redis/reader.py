@@ -124,8 +124,6 @@ class Reader:
                 _fail(looks, self.port.failure(reply))
             elif reply[0] == self._told and self._told:
                 _hand_out(looks, reply)
-            elif isinstance(reply[0], CacheUnavailable):
-                _fail(looks, reply[0])
             else:
                 self._catch_up(looks, reply)
 
@@ -163,11 +161,7 @@ def records_in(answer: list[Any]) -> tuple[int, list[tuple[str, int]]]:
 def _hand_out(looks: _Looks, reply: list[Any]) -> None:
     for place, future in enumerate(looks, 1):
         if not future.done():
-            value = reply[place]
-            if isinstance(value, CacheUnavailable):  # of this key's node alone
-                future.set_exception(value)
-            else:
-                future.set_result(value)
+            future.set_result(reply[place])
 
 
 def _fail(looks: _Looks, error: CacheUnavailable) -> None:
