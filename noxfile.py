@@ -164,11 +164,13 @@ def bench_scripts(names: list[str]) -> list[str]:
 @nox.session
 def redis_versions(session: nox.Session) -> None:
     """Both ends of the range of redis-py that backstay allows."""
-    for driver in (OLDEST_REDIS, "redis<9"):
+    # The old driver trips over deprecations that came after it, and leaves connections that failed to the garbage
+    # collector. Neither is ours to mend.
+    old = ("-W", "default::DeprecationWarning", "-W", "default::pytest.PytestUnraisableExceptionWarning")
+    for driver, allowances in ((OLDEST_REDIS, old), ("redis<9", ())):
         install(session, "docs", "test")
         session.install("--upgrade", driver)
-        # The old driver trips over deprecations that came after it; they are not ours to fix.
-        session.run("pytest", "-W", "default::DeprecationWarning", "-k", "redis", *rings(), *session.posargs)
+        session.run("pytest", *allowances, "-k", "redis", *rings(), *session.posargs)
 
 
 @nox.session(venv_backend="none")

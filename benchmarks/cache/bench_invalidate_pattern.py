@@ -78,5 +78,5 @@ if __name__ == "__main__":
     parser.add_argument("--quick", action="store_true", help="a smoke run")
     parser.add_argument("--keys", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=400)
-    given = parser.parse_args()
+    given = parser.parse_known_args()[0]
     asyncio.run(main(20_000, 100) if given.quick else main(given.keys, given.rounds))

@@ -47,6 +47,7 @@ PATIENCE = 300.0
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a smoke run: a tenth of the work, once")
+    parser.add_argument("--scale", type=float, default=1.0, help="a share of the work")
     parser.add_argument("--only", default="", help=f"workloads, of {','.join(WORKLOADS)}")
     parser.add_argument("--contestants", default="", help=f"of {','.join(NAMES)}")
     parser.add_argument("--repeats", type=int, default=5)
@@ -117,7 +118,7 @@ def main() -> None:
     options = arguments()
     keys = [key for key in options.only.split(",") if key] or list(WORKLOADS)
     names = present([name for name in options.contestants.split(",") if name] or list(NAMES))
-    repeats, scale = (1, 0.1) if options.quick else (options.repeats, 1.0)
+    repeats, scale = (1, 0.1) if options.quick else (options.repeats, options.scale)
     loops = {"asyncio"} | ({"uvloop"} if find_spec("uvloop") else set())
     report = {
         "when": time.strftime("%Y-%m-%d"),

@@ -48,5 +48,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a smoke run")
     parser.add_argument("--rounds", type=int, default=300)
-    given = parser.parse_args()
+    given = parser.parse_known_args()[0]
     main(30 if given.quick else given.rounds)

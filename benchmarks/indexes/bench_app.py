@@ -212,6 +212,6 @@ if __name__ == "__main__":
     arguments.add_argument("--quick", action="store_true", help="a smoke run: a twentieth of the rows, no peers")
     arguments.add_argument("--keep", action="store_true", help="use the database of an earlier run, and leave it")
     arguments.add_argument("--alone", action="store_true", help="without the peers")
-    asked = arguments.parse_args()
+    asked = arguments.parse_known_args()[0]
     found = main(asked.server, keep=asked.keep, alone=asked.alone or asked.quick, quick=asked.quick)
     print(json.dumps(asyncio.run(found), indent=2))

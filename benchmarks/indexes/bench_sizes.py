@@ -98,5 +98,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("server", nargs="?", default=URL)
     parser.add_argument("--quick", action="store_true", help="a smoke run: a twentieth of the rows")
-    given = parser.parse_args()
+    given = parser.parse_known_args()[0]
     print(json.dumps(asyncio.run(main(given.server, quick=given.quick)), indent=2))

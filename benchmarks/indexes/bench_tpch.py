@@ -144,7 +144,7 @@ if __name__ == "__main__":
     arguments.add_argument("--generator", default="tpchgen-cli")
     arguments.add_argument("--scale", type=float, default=0.2)
     arguments.add_argument("--keep", action="store_true", help="use the database of an earlier run, and leave it")
-    asked = arguments.parse_args()
+    asked = arguments.parse_known_args()[0]
     if shutil.which(asked.generator) is None:
         sys.exit(f"{asked.generator} is not installed: it makes the data")
     scale = 0.01 if asked.quick else asked.scale

@@ -133,7 +133,7 @@ async def main(redis_url: str, *, quick: bool) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a smoke run")
-    given = parser.parse_args()
+    given = parser.parse_known_args()[0]
     with ExitStack() as stack:
         url = os.environ.get("REDIS_URL") or stack.enter_context(start_redis()).url
         anyio.run(partial(main, url, quick=given.quick))

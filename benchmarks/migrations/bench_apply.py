@@ -214,7 +214,7 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--contender", choices=CONTENDERS)
     parser.add_argument("--home", type=Path)
-    given = parser.parse_args()
+    given = parser.parse_known_args()[0]
     if given.contender:
         timed = CONTENDERS[given.contender](given.url, given.home)
         began = time.process_time()

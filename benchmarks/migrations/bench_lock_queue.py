@@ -140,6 +140,6 @@ if __name__ == "__main__":
     parser.add_argument("--hold", type=float, default=4)
     parser.add_argument("--readers", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=5)
-    given = parser.parse_args()
+    given = parser.parse_known_args()[0]
     hold, rounds = (2.0, 1) if given.quick else (given.hold, given.rounds)
     asyncio.run(main(given.url, hold=hold, readers=given.readers, rounds=rounds))

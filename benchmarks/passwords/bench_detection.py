@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--classes", action="store_true")
     parser.add_argument("--only", help="one judge by name")
     parser.add_argument("--write", type=Path)
-    options = parser.parse_args()
+    options = parser.parse_known_args()[0]
     if options.quick:
         options.each, options.only = 5, options.only or "backstay strong"
     judges = {name: judge for name, judge in JUDGES().items() if options.only in {None, name}}

@@ -74,7 +74,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="a smoke run: backstay alone")
     parser.add_argument("--write", type=Path)
-    options = parser.parse_args()
+    options = parser.parse_known_args()[0]
     peers = () if options.quick else ("zxcvbn-rs >= 3", "zxcvbn.py >= 3", "Django")
     chosen = ("backstay strong", *peers)
     judges = {name: judge for name, judge in JUDGES().items() if name in chosen}

@@ -143,7 +143,7 @@ def main() -> None:
     parser.add_argument("--logins", type=int, default=64)
     parser.add_argument("--once")
     parser.add_argument("--write", type=Path)
-    options = parser.parse_args()
+    options = parser.parse_known_args()[0]
     if options.once:
         once(options.once, options.logins)
         return

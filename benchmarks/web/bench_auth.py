@@ -286,5 +286,5 @@ if __name__ == "__main__":
     parser.add_argument("--quick", action="store_true", help="a smoke run")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--algorithm", default="HS256")
-    given = parser.parse_args()
+    given = parser.parse_known_args()[0]
     asyncio.run(main(1 if given.quick else given.rounds, given.algorithm))
