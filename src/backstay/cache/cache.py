@@ -241,30 +241,23 @@ class Cache:
 
         `local=False` asks the backend for all of them, whatever this process remembers.
         """
-        reader = codec_for(codec)
-        near = self._near if local else None
-        values: dict[str, T] = {}
-        if near is not None and self._kept:
-            for key in _few(keys):
-                value = near.get(key, reader)
-                if value is not MISSING:
-                    values[key] = value
-        wanted = [key for key in keys if key not in values] if values else _few(keys)
-        if not wanted:
+        reader, near = codec_for(codec), self._near if local else None
+        values: dict[str, T]
+        if near is None:
+            values = await self._shelf.fresh_many(_few(keys), reader)
+            self._tally.looked_up(keys, values)
             return values
-        ticket = near.ticket() if near is not None else 0
-        found, _ = await self._shelf.find_many(wanted, reader)
-        now = self._shelf.now_ms()
-        counts_of = self._tally.by_key.get
-        for key, each in zip(wanted, found, strict=True):
-            counts = counts_of(key) or self._tally.of(key)
-            if each is None or now >= each.fresh_until:
-                counts.misses += 1
-                continue
-            counts.hits += 1
-            values[key] = each.value
-            if near is not None:
-                near.keep(key, each, reader, counts=counts, ticket=ticket, now_ms=now)
+        values = near.get_many(_few(keys), reader)
+        wanted = [key for key in keys if key not in values] if values else keys
+        if wanted:
+            ticket = near.ticket()
+            found, _ = await self._shelf.find_many(wanted, reader)
+            now = self._shelf.now_ms()
+            for key, each in zip(wanted, found, strict=True):
+                value = self._value_or(key, each, MISSING)
+                if each is not None and value is not MISSING:
+                    values[key] = each.value
+                    near.keep(key, each, reader, counts=self._tally.of(key), ticket=ticket, now_ms=now)
         return values
 
     async def get_many_or_compute(

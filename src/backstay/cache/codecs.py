@@ -7,6 +7,7 @@ the writer encoded with. Numbers below 128 are backstay's; from 128 on they are 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 import msgspec
@@ -30,7 +31,7 @@ class Codec(Protocol[T]):
         ...
 
     def decode(self, data: bytes, /) -> T:
-        """The value. Raises ValueError (or a subclass) for bytes that are none of its own."""
+        """The value. Raises ValueError (or a subclass), or RecursionError, for bytes that are none of its own."""
         ...
 
 
@@ -72,7 +73,8 @@ class _Msgspec(Generic[T]):
     def __init__(self, into: type[T] | None, encoder: Any, decoder: Any) -> None:
         self._into = into
         self._encoder = encoder
-        self._decoder = decoder
+        self.decode: Callable[[bytes], T] = decoder.decode
+        """The value, checked against the type if one was given. msgspec's own: a call less for every hit."""
 
     def encode(self, value: T, /) -> bytes:
         """The bytes.
@@ -89,14 +91,6 @@ class _Msgspec(Generic[T]):
             raise EncodingError(
                 f"a {type(value).__qualname__} cannot be encoded ({type(exc).__name__}); pass a codec that can"
             ) from exc
-
-    def decode(self, data: bytes, /) -> T:
-        """The value, checked against the type if one was given."""
-        try:
-            value: T = self._decoder.decode(data)
-        except RecursionError as exc:
-            raise ValueError("nested too deeply") from exc
-        return value
 
 
 class MessagePack(_Msgspec[T]):

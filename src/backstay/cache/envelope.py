@@ -24,12 +24,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from enum import Enum, IntFlag
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 from zlib import crc32
 
 _TIMES: Final = struct.Struct("<QQQI")
 _KIND: Final = struct.Struct("<3sBBHH")
-_START: Final = _TIMES.size + _KIND.size
+_KIND_AT: Final = _TIMES.size
+_START: Final = _KIND_AT + _KIND.size
 _CRC: Final = struct.Struct("<I")
 CRC_BYTES: Final = _CRC.size
 """The checksum at the end."""
@@ -45,11 +46,26 @@ _TAG_LENGTH: Final = struct.Struct("<H")
 times_in: Final[Callable[[bytes], tuple[int, int, int, int]]] = _TIMES.unpack_from
 """Epoch, fresh-until, dead-after and cost of an envelope that `plain` has proven."""
 
+_freshness_in: Final[Callable[[bytes], tuple[int, int]]] = struct.Struct("<QQ").unpack_from
+
 HEAD_BYTES: Final = 32
 """How much of an envelope a reader hands back as "I have seen this and it will not do"."""
 
 MAX_TAGS: Final = 64
 """Most tags that one entry carries."""
+
+
+class Log(Protocol):
+    """What is known of invalidations; see `ScopeLog`."""
+
+    @property
+    def latest(self) -> int:
+        """Nothing concerns an entry that was begun at this epoch or later."""
+        ...
+
+    def newest(self, key: str, tags: Sequence[str], begun: int, /) -> int:
+        """The newest epoch at which something that concerns them was invalidated; 0 if not after `begun`."""
+        ...
 
 
 class Flag(IntFlag):
@@ -99,7 +115,8 @@ def pack(entry: Envelope) -> bytes:
     return body + _CRC.pack(crc32(body))
 
 
-_kinds: dict[int, bytes] = {}
+_kinds: dict[int, dict[int, bytes]] = {}
+_NONE: Final[dict[int, bytes]] = {}
 
 
 def plain(raw: bytes, key: str, codec: int) -> int:
@@ -108,11 +125,9 @@ def plain(raw: bytes, key: str, codec: int) -> int:
     Its end is `CRC_BYTES` before the end of the bytes. 0: it is anything else, and `unpack` knows what.
     """
     name = key.encode() if key.isascii() else key.encode("utf-8", "surrogatepass")
-    kind = _kinds.get(len(name) << 8 | codec)
-    if kind is None:
-        kind = _kinds[len(name) << 8 | codec] = _KIND.pack(_MARK, codec, 0, len(name), 0)
+    kind = _kinds.get(codec, _NONE).get(len(name)) or _kind_of(codec, len(name))
     if (
-        raw.startswith(kind + name, _TIMES.size)
+        raw.startswith(kind + name, _KIND_AT)
         and crc32(raw) == _PROVEN
         and len(raw) >= _START + len(name) + CRC_BYTES
     ):
@@ -120,22 +135,32 @@ def plain(raw: bytes, key: str, codec: int) -> int:
     return 0
 
 
-def plain_many(raws: Sequence[bytes | None], keys: Sequence[str], codec: int) -> list[int]:
-    """`plain` for each of them, spelt out: a hundred at once are where a call for each would show. 0 for None."""
-    starts: list[int] = []
-    kinds, place, proven = _kinds, _TIMES.size, _PROVEN
-    for raw, key in zip(raws, keys, strict=True):
-        if raw is None:
-            starts.append(0)
-            continue
-        name = key.encode() if key.isascii() else key.encode("utf-8", "surrogatepass")
-        length = len(name)
-        kind = kinds.get(length << 8 | codec)
-        if kind is None or not raw.startswith(kind + name, place) or crc32(raw) != proven:
-            starts.append(plain(raw, key, codec))
-        else:
-            starts.append(_START + length if len(raw) >= _SHORTEST + length else 0)
-    return starts
+def fresh_payloads(
+    keys: Sequence[str], raws: Sequence[bytes | None], codec: int, *, now_ms: float, log: Log
+) -> dict[str, bytes]:
+    """The payloads of those that are `plain`, fresh, and killed by nothing in the log. The others are left out.
+
+    One loop without a call of ours, for a hundred at once: `plain` for each of them would take twice as long.
+    """
+    if not all(raws):
+        keys, raws = [key for key, raw in zip(keys, raws, strict=True) if raw], [raw for raw in raws if raw]
+    try:
+        names = list(map(str.encode, keys))
+    except UnicodeEncodeError:  # a lone surrogate: whoever looks closely knows what to do with it
+        return {}
+    payloads: dict[str, bytes] = {}
+    present: Any = raws
+    kinds, latest, proven = _kinds.setdefault(codec, {}), log.latest, _PROVEN
+    for key, name, raw, crc in zip(keys, names, present, map(crc32, present), strict=True):
+        start = _START + len(name)
+        kind = kinds.get(len(name)) or _kind_of(codec, len(name))
+        if crc == proven and raw[_KIND_AT:start] == kind + name:
+            epoch, fresh = _freshness_in(raw)
+            if now_ms < fresh and (epoch >= latest or not log.newest(key, (), epoch)):
+                payload = raw[start:-CRC_BYTES]
+                if payload or len(raw) >= start + CRC_BYTES:
+                    payloads[key] = payload
+    return payloads
 
 
 def unpack(raw: bytes, key: str) -> Envelope | Doubt:
@@ -161,6 +186,12 @@ def unpack(raw: bytes, key: str) -> Envelope | Doubt:
             return Doubt.FOREIGN
     epoch, fresh, dead, cost = _TIMES.unpack_from(raw)
     return Envelope(key, codec, flags, epoch, fresh, dead, cost, tags, raw[payload_start:-CRC_BYTES])
+
+
+def _kind_of(codec: int, key_length: int) -> bytes:
+    """What stands between times and key in a usual envelope; made once for each codec and length."""
+    kind = _kinds.setdefault(codec, {})[key_length] = _KIND.pack(_MARK, codec, 0, key_length, 0)
+    return kind
 
 
 def associated_data(entry: Envelope) -> bytes:

@@ -8,6 +8,7 @@ shared: a value that a caller could change is kept encoded and decoded anew for 
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -75,10 +76,15 @@ class Near:
         self.entries = self._tier.entries
         """For the hit path, which asks `serve` of what it finds."""
 
-    def get(self, key: str, codec: Codec[Any]) -> Any:
-        """The value under a key, if it may be served; else MISSING."""
-        entry = self.entries.get(key)
-        return MISSING if entry is None else self.serve(key, entry, codec)
+    def get_many(self, keys: Sequence[str], codec: Codec[Any]) -> dict[str, Any]:
+        """Those values that are kept and may be served."""
+        values: dict[str, Any] = {}
+        if self.entries:
+            for key in keys:
+                entry = self.entries.get(key)
+                if entry is not None and (value := self.serve(key, entry, codec)) is not MISSING:
+                    values[key] = value
+        return values
 
     def serve(self, key: str, entry: LocalEntry, codec: Codec[Any]) -> Any:
         """The value of an entry that was found, if it may be served; else MISSING."""

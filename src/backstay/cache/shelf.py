@@ -9,7 +9,7 @@ from backstay.clock import Clock
 from backstay.events import Emitter
 
 from .codecs import Codec
-from .envelope import CRC_BYTES, HEAD_BYTES, Doubt, Envelope, plain, plain_many, times_in, unpack
+from .envelope import CRC_BYTES, HEAD_BYTES, Doubt, Envelope, fresh_payloads, plain, times_in, unpack
 from .events import Doubted
 from .far import AWAY, FarTier
 from .freshness import Age, age
@@ -54,13 +54,37 @@ class Shelf:
         raws = await self.far.read(names_of(keys))
         if raws is AWAY:
             return [None] * len(keys), [None] * len(keys)
-        starts = [0] * len(keys) if self._seals else plain_many(raws, keys, codec.number)
-        now, open_plain = self.now_ms(), self._open_plain
+        now = self.now_ms()
         found = [
-            open_plain(key, raw, start, codec, now) if start and raw else self._judge_closely(key, raw, codec, now)
-            for key, raw, start in zip(keys, raws, starts, strict=True)
+            None if raw is None else self.judge(key, raw, codec, now) for key, raw in zip(keys, raws, strict=True)
         ]
         return found, raws
+
+    async def fresh_many(self, keys: Sequence[str], codec: Codec[T]) -> dict[str, T]:
+        """The fresh values, in one look, and nothing else about them. Raises InvalidKey."""
+        raws = await self.far.read(names_of(keys))
+        if raws is AWAY:
+            return {}
+        now = self.now_ms()
+        values = self._fresh_plain(keys, raws, codec, now)
+        if len(values) < len(keys):  # something is not there, or not the usual
+            for key, raw in zip(keys, raws, strict=True):
+                if raw is not None and key not in values:
+                    found = self.judge(key, raw, codec, now)
+                    if found is not None and now < found.fresh_until:
+                        values[key] = found.value
+        return values
+
+    def _fresh_plain(
+        self, keys: Sequence[str], raws: Sequence[bytes | None], codec: Codec[T], now_ms: float
+    ) -> dict[str, T]:
+        if self._seals:
+            return {}
+        payloads = fresh_payloads(keys, raws, codec.number, now_ms=now_ms, log=self._log)
+        try:
+            return dict(zip(payloads, map(codec.decode, payloads.values()), strict=True))
+        except Exception:  # noqa: BLE001 - one of them does not decode: a closer look at each finds out which
+            return {}
 
     async def fetch(self, key: str) -> bytes | None:
         """The bytes under one key; None if there are none, or the backend is away. `FarTier.look` is faster."""
@@ -72,10 +96,6 @@ class Shelf:
         start = plain(raw, key, codec.number)
         if not start or self._seals:
             return self._judge_closely(key, raw, codec, now_ms)
-        return self._open_plain(key, raw, start, codec, now_ms)
-
-    def _open_plain(self, key: str, raw: bytes, start: int, codec: Codec[T], now_ms: float) -> Decoded[T] | None:
-        """What a proven envelope holds from `start` on, if it is neither dead nor invalidated."""
         epoch, fresh, dead, cost = times_in(raw)
         if now_ms >= dead or (epoch < self._log.latest and self._log.newest(key, (), epoch)):
             return None
@@ -89,10 +109,8 @@ class Shelf:
         decoded: Decoded[T] = _new(Decoded, (value, epoch, fresh, dead, cost, (), len(raw), payload))
         return decoded
 
-    def _judge_closely(self, key: str, raw: bytes | None, codec: Codec[T], now_ms: float) -> Decoded[T] | None:
-        """The same for what is not the usual: nothing, tagged, compressed or sealed, or in doubt."""
-        if raw is None:
-            return None
+    def _judge_closely(self, key: str, raw: bytes, codec: Codec[T], now_ms: float) -> Decoded[T] | None:
+        """The same for what is not the usual: tagged, compressed or sealed, or in doubt."""
         envelope = unpack(raw, key)
         if isinstance(envelope, Doubt):
             self._doubt(key, envelope)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
+from itertools import groupby
+from typing import Any
 
 from .keys import namespace_of
 
@@ -66,21 +68,32 @@ class CacheStats:
 class Tally:
     """The counters themselves."""
 
-    __slots__ = ("_by_namespace", "by_key")
+    __slots__ = ("_by_key", "_by_namespace")
 
     def __init__(self) -> None:
         self._by_namespace: dict[str, Counts] = {}
-        # For who looks at many: taking a key apart costs ten times as much as looking it up, for every hit.
-        self.by_key: dict[str, Counts] = {}
+        # Taking a key apart costs ten times as much as looking it up, for every hit.
+        self._by_key: dict[str, Counts] = {}
 
     def of(self, key: str) -> Counts:
         """The counters that a key belongs to."""
-        counts = self.by_key.get(key)
+        counts = self._by_key.get(key)
         if counts is None:
-            if len(self.by_key) >= _MOST_KEYS:
-                self.by_key.clear()
-            counts = self.by_key[key] = self._of_namespace(key)
+            if len(self._by_key) >= _MOST_KEYS:
+                self._by_key.clear()
+            counts = self._by_key[key] = self._of_namespace(key)
         return counts
+
+    def looked_up(self, keys: Collection[str], hits: Collection[str]) -> None:
+        """Several keys were looked up, with these hits among them."""
+        known: list[Any] = list(map(self._by_key.get, hits))
+        for _, run in groupby(known if all(known) else map(self.of, hits), id):
+            counts, *more = run
+            counts.hits += 1 + len(more)
+        if len(hits) < len(keys):
+            for key in keys:
+                if key not in hits:
+                    self.of(key).misses += 1
 
     def _of_namespace(self, key: str) -> Counts:
         namespace = namespace_of(key)

@@ -390,6 +390,24 @@ async def test_many_at_once(store):
     assert await cache.get_many(keys) == {"ns:d": "NS:D"}
 
 
+async def test_each_of_many_is_judged_by_itself(store):
+    cache = await store.node()
+    await cache.get_or_compute("ns:stale", computes(0), ttl=0.001, grace=60, jitter=0.0)
+    await cache.set_many({"ns:tagged": 1, "ns:gone": 2}, tags=["t"])
+    await cache.set_many({"ns:plain": 3, "other:plain": 4})
+    await cache.invalidate_tags("t")
+    await cache.set("ns:tagged", 5, tags=["t"])
+    keys = ["ns:plain", "ns:stale", "ns:tagged", "ns:gone", "ns:\ud800", "other:plain", "ns:no"]
+    await cache.set("ns:\ud800", 6)
+    store.clock.advance(0.01)
+    expected = {"ns:plain": 3, "ns:tagged": 5, "ns:\ud800": 6, "other:plain": 4}
+    before = cache.stats()
+    assert await cache.get_many(keys) == expected
+    after = cache.stats()
+    assert after.total.hits - before.total.hits == 4
+    assert after.namespaces["ns"].misses - before.namespaces["ns"].misses == 3
+
+
 async def test_warming_is_bounded_and_reports(store):
     cache, running, most, seen = await store.node(), [], [], []
 
@@ -477,10 +495,11 @@ async def test_wrong_bytes_are_a_miss_that_heals(store, kind):
     }[kind]
     await backend.put({stored_name(KEY): wrong}, ttl=60)
     assert await cache.get(KEY) is MISSING
+    assert await cache.get_many([KEY, "ns:id:2"], local=False) == {"ns:id:2": "other"}
+    assert cache.stats().total.doubted >= 2
     for _ in range(2):
         assert await cache.get_or_compute(KEY, computes("healed", calls)) == "healed"
     assert len(calls) == 1
-    assert cache.stats().total.doubted >= 1
 
 
 async def test_a_closed_cache_computes(store):

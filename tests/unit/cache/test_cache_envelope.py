@@ -6,7 +6,8 @@ from zlib import crc32
 
 import pytest
 
-from backstay.cache.envelope import Doubt, Envelope, Flag, associated_data, pack, plain, unpack
+from backstay.cache.envelope import Doubt, Envelope, Flag, associated_data, fresh_payloads, pack, plain, unpack
+from backstay.cache.scopes import ScopeLog, pattern_scope
 
 KEY = "prices:symbol:MSFT"
 DAMAGED = 1_000_000 if os.environ.get("BACKSTAY_NIGHTLY") else 100_000
@@ -85,6 +86,35 @@ def test_the_quick_look_agrees_with_the_close_one():
             assert plain(damaged, KEY, 3) == 0
 
 
+NOW = envelope().fresh_until - 1
+
+
+def test_the_look_at_many_agrees_with_the_look_at_one():
+    """Among what is missing, unusual and damaged, all that is usual is found, and nothing else."""
+    draw = random.Random(6)
+    keys = [f"prices:id:{number}é" if number % 3 else f"prices:id:{number}" for number in range(DAMAGED // 1000)]
+    kinds = ({}, {"flags": 1}, {"tags": ("a",)}, {"codec": 4}, {"payload": b""})
+    raws = [pack(envelope(**{"key": key, "flags": 0, "tags": ()} | draw.choice(kinds))) for key in keys]
+    for _ in range(1000):
+        seen = [draw.choice((raw, None, mutated(draw, raw, draw.choice(raws)))) for raw in raws]
+        usual = {key: plain(raw, key, 3) for key, raw in zip(keys, seen, strict=True) if raw}
+        expected = {key: raw[usual[key] : -4] for key, raw in zip(keys, seen, strict=True) if raw and usual[key]}
+        assert fresh_payloads(keys, seen, 3, now_ms=NOW, log=ScopeLog()) == expected
+
+
+def test_among_many_what_is_stale_or_invalidated_is_left_out():
+    stale, old, usual = (
+        pack(envelope(key=key, flags=0, tags=(), **times))
+        for key, times in (("a:1", {"fresh_until": NOW}), ("a:2", {"epoch": 4}), ("b:1", {"epoch": 4}))
+    )
+    log = ScopeLog()
+    log.apply(5, [(pattern_scope("a:*"), 5)])
+    keys, raws = ["a:1", "a:2", "b:1", "a:\ud800"], [stale, old, usual, None]
+    assert list(fresh_payloads(keys, raws, 3, now_ms=NOW, log=log)) == ["b:1"]
+    # A key that has no UTF-8 is for the close look, and so are those asked for together with it.
+    assert fresh_payloads(keys[2:], [usual, usual], 3, now_ms=NOW, log=log) == {}
+
+
 def test_damage_under_a_right_checksum_raises_nothing():
     """Whoever can write to the store can compute a checksum."""
     draw = random.Random(4)
@@ -93,7 +123,9 @@ def test_damage_under_a_right_checksum_raises_nothing():
         body = mutated(draw, raw, other)[:-4]
         under_checksum = body + crc32(body).to_bytes(4, "little")
         unpack(under_checksum, KEY)
-        plain(under_checksum, KEY, 3)
+        start = plain(under_checksum, KEY, 3)
+        payloads = fresh_payloads([KEY], [under_checksum], 3, now_ms=0, log=ScopeLog())
+        assert payloads == ({KEY: under_checksum[start:-4]} if start and KEY in payloads else {})
 
 
 def test_another_keys_envelope_is_refused():

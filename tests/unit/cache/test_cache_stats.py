@@ -17,6 +17,14 @@ def test_namespaces_are_counted_apart_and_together():
     assert Counts().hit_ratio == 0.0
 
 
+def test_many_are_counted_at_once():
+    tally = Tally()
+    for _ in range(2):  # first unknown, then known
+        tally.looked_up(["a:1", "a:2", "b:1", "b:2", "a:3"], {"a:1": 1, "b:1": 1, "a:3": 1})
+    stats = tally.snapshot(available=True, queued=0)
+    assert stats.namespaces == {"a": Counts(hits=4, misses=2), "b": Counts(hits=2, misses=2)}
+
+
 def test_a_snapshot_stands_still():
     tally = Tally()
     tally.of("a").hits += 1

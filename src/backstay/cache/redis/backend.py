@@ -162,7 +162,7 @@ class RedisCache:
     async def read(self, keys: Sequence[str], /, *, since: int) -> Reading:
         """Look at the keys and the log."""
         await self._port.ready()
-        names = [self._names.entry(key) for key in keys]
+        names = self._names.entries(keys)
         parts = [names[i : i + KEYS_PER_READ] for i in range(0, len(names), KEYS_PER_READ)] or [[]]
         answers = [self._future(partial(self._port.read, [self._names.epoch, *part])) for part in parts]
         first, *values = await answers[0]

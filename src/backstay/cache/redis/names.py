@@ -13,6 +13,8 @@ what stands behind it is never empty.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class Names:
     """All names below one prefix."""
@@ -27,6 +29,14 @@ class Names:
     def entry(self, key: str) -> bytes:
         """Of the entry under a key."""
         return self._entry + (key.encode() if key.isascii() else encode(key)) + b"}"
+
+    def entries(self, keys: Sequence[str]) -> list[bytes]:
+        """`entry` for each of them."""
+        before = self._entry
+        try:
+            return [before + key + b"}" for key in map(str.encode, keys)]
+        except UnicodeEncodeError:  # a lone surrogate
+            return [self.entry(key) for key in keys]
 
     def entry_and_lease(self, key: str) -> tuple[bytes, bytes]:
         """Of the entry and of its lease."""
