@@ -63,12 +63,12 @@ class People:
     async def connected(self, url: Secret) -> AsyncIterator[None]:
         """Connect for as long as the block runs."""
         scheme, _, rest = url.reveal().partition("://")
-        self._engine = create_async_engine(f"{DRIVERS[scheme]}://{rest}")
+        self._engine = engine = create_async_engine(f"{DRIVERS[scheme]}://{rest}")
         try:
             yield
         finally:
-            await self._engine.dispose()
             self._engine = None
+            await engine.dispose()
 
     async def sign_up(self, new: NewUser) -> User:
         """Make a user. The first one of all runs the place.

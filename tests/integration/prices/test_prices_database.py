@@ -12,6 +12,8 @@ import pytest
 sys.path.append(str(Path(__file__).parents[3] / "examples"))
 
 from prices import service
+from prices.opening import authenticator, opening
+from prices.people import People
 
 
 @pytest.mark.asyncio
@@ -31,7 +33,8 @@ async def test_four_replicas_start_on_one_postgresql_and_make_the_tables_once(mo
     monkeypatch.setenv("BACKSTAY_DATABASE_URL", database_url)
 
     async def start() -> None:
-        async with service.opened(service.app) as state:
+        people = People()
+        async with opening(people, authenticator(people))(service.app) as state:
             assert (await state["backstay"].migrations.plan()).steps == ()
 
     async with anyio.create_task_group() as group:
