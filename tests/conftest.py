@@ -137,6 +137,16 @@ def redis_cluster() -> Iterator[RedisCluster]:
 
 
 @pytest.fixture
+def redis_tls_cluster() -> Iterator[RedisCluster]:
+    """A Redis Cluster that speaks TLS only and asks for a password."""
+    native = next((binary for binary in redis_binaries() if binary.native_tls), None)
+    if native is None:
+        unavailable("redis-tls", f"none of {[str(found) for found in redis_binaries()]} was built with TLS")
+    with present("redis"), start_redis_cluster(native, tls=True, password="only-for-tests") as cluster:
+        yield cluster
+
+
+@pytest.fixture
 def redis_cluster_with_replicas() -> Iterator[RedisCluster]:
     """A Redis Cluster of three masters and three replicas, of the test's own: kill what you like."""
     with present("redis"), start_redis_cluster(replicas=1) as cluster:

@@ -196,7 +196,7 @@ def start_redis(
             port,
             binary=binary,
             directory=directory,
-            options=[*_listen(port, native), *_login(username, password), *options],
+            options=[*listen_options(port, native), *_login(username, password), *options],
             username=username,
             password=password,
             tls=native,
@@ -242,12 +242,8 @@ def redis_on(
     return server
 
 
-def plain_options(port: int) -> list[str]:
-    """The command line of a server without TLS or a password."""
-    return [*_listen(port, None), *_OPTIONS]
-
-
-def _listen(port: int, tls: Certificate | None) -> list[str]:
+def listen_options(port: int, tls: Certificate | None = None) -> list[str]:
+    """The command line of a server on that port, which with a certificate speaks TLS and nothing else."""
     if tls is None:
         return ["--port", str(port), *_OPTIONS]
     return [

@@ -12,11 +12,12 @@ from .redis_server import (
     RedisBinary,
     RedisServer,
     find_redis,
-    plain_options,
+    listen_options,
     redis_on,
     wait_for_replica,
 )
 from .servers import free_port, running, scratch_directory, wait_until
+from .tls_front import Certificate, make_certificate
 
 _SLOTS = 16_384
 _NODE_TIMEOUT_MS = 1_000
@@ -59,16 +60,23 @@ class RedisSentinels:
 
 @contextmanager
 def start_redis_cluster(
-    binary: RedisBinary | None = None, *, masters: int = 3, replicas: int = 0
+    binary: RedisBinary | None = None,
+    *,
+    masters: int = 3,
+    replicas: int = 0,
+    tls: bool = False,
+    password: str | None = None,
 ) -> Generator[RedisCluster]:
     """Start a cluster with `replicas` for each of `masters`, and wait until all of it serves and follows.
 
     A master that fails is replaced after some two seconds; slots without a master fail alone, not with all
-    others (``cluster-require-full-coverage no``).
+    others (``cluster-require-full-coverage no``). With `tls`, which the binary must have by itself, the nodes speak
+    nothing else, among themselves neither; with a `password` they ask for it.
     """
     binary = binary or find_redis()
     with scratch_directory("cluster") as root:
-        nodes = [_cluster_node(root, binary) for _ in range(masters * (1 + replicas))]
+        certificate = make_certificate(root) if tls else None
+        nodes = [_cluster_node(root, binary, certificate, password) for _ in range(masters * (1 + replicas))]
         cluster = RedisCluster(masters=tuple(nodes[:masters]), replicas=tuple(nodes[masters:]))
         with running(*(node.process for node in nodes)):
             _assign_slots(cluster)
@@ -79,16 +87,22 @@ def start_redis_cluster(
             yield cluster
 
 
-def _cluster_node(root: Path, binary: RedisBinary) -> RedisServer:
+def _cluster_node(
+    root: Path, binary: RedisBinary, certificate: Certificate | None, password: str | None
+) -> RedisServer:
     port = free_port()
     directory = root / str(port)
     directory.mkdir()
     options = [
-        *plain_options(port),
+        *listen_options(port, certificate),
         *("--cluster-enabled", "yes", "--cluster-node-timeout", str(_NODE_TIMEOUT_MS)),
         *("--cluster-require-full-coverage", "no", "--cluster-config-file", "nodes.conf"),
     ]
-    return redis_on(port, binary=binary, directory=directory, options=options)
+    if certificate:
+        options += ["--tls-cluster", "yes", "--tls-replication", "yes"]
+    if password:
+        options += ["--requirepass", password, "--masterauth", password]
+    return redis_on(port, binary=binary, directory=directory, options=options, password=password, tls=certificate)
 
 
 def _assign_slots(cluster: RedisCluster) -> None:
@@ -153,7 +167,7 @@ def _redis_node(root: Path, binary: RedisBinary, *, follows: int | None = None) 
     directory = root / str(port)
     directory.mkdir()
     follow = ["--replicaof", "127.0.0.1", str(follows)] if follows else []
-    return redis_on(port, binary=binary, directory=directory, options=[*plain_options(port), *follow])
+    return redis_on(port, binary=binary, directory=directory, options=[*listen_options(port), *follow])
 
 
 def _sentinel_node(root: Path, binary: RedisBinary, master_port: int, quorum: int) -> RedisServer:

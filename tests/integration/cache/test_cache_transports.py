@@ -55,6 +55,19 @@ def test_with_tls(run, redis_tls_server):
     run(_a_day_of_a_cache(f"{redis_tls_server.url}?ssl_ca_certs={redis_tls_server.tls.certificate}"))
 
 
+def test_a_cluster_with_tls_and_a_password(run, redis_tls_cluster):
+    cluster, tls = redis_tls_cluster, redis_tls_cluster.masters[0].tls
+    address = cluster.url.replace("rediss://", "rediss+cluster://")
+    run(_a_day_of_a_cache(f"{address}?ssl_ca_certs={tls.certificate}"))
+
+    async def unknown() -> None:
+        async with RedisCache.open(address) as backend, Cache(backend) as cache:
+            assert await cache.get_or_compute("key", lambda: "computed") == "computed"
+            assert not cache.stats().available
+
+    run(unknown())
+
+
 def test_a_certificate_that_nobody_vouches_for_is_no_redis(run, redis_tls_server):
     """Nothing is sent there, least of all a password; the cache computes."""
 
