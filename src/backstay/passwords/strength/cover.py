@@ -32,6 +32,7 @@ _Step: TypeAlias = "tuple[int, Piece | None]"
 _BEYOND = _FREE_WORDS + 1
 _STATES = 2 * (_BEYOND + 1)
 _STREWN = 1
+_ONE_WORD, _TWO_WORDS = 2, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +75,16 @@ def cheapest(text: Text, pieces: Iterable[Piece], loose: Sequence[float]) -> Cov
 
 
 def _undominated(row: Sequence[float]) -> Iterator[tuple[int, float]]:
-    """The states that no other one betters in price, words, and what is strewn."""
-    tidy = untidy = math.inf
+    """The states that no other one betters in price, words, and what is strewn.
+
+    One word takes more off at the end than none does (see `rebates`): a state without any rules out none with one.
+    """
+    none_tidy = none_untidy = tidy = untidy = math.inf
     for state, price in enumerate(row):
+        if state == _ONE_WORD:
+            none_tidy, none_untidy, tidy, untidy = tidy, untidy, math.inf, math.inf
+        elif state == _TWO_WORDS:
+            tidy, untidy = min(tidy, none_tidy), min(untidy, none_untidy)
         if price < tidy and (not state & _STREWN or price < untidy):
             yield state, price
             if state & _STREWN:
