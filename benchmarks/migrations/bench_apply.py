@@ -141,7 +141,9 @@ def measured(name: str, url: str, home: Path) -> tuple[float, float | None]:
         command = [dbmate(), "--url", where, "--migrations-dir", str(home / "dbmate"), "--no-dump-schema", "up"]
     else:
         command = [sys.executable, __file__, "--contender", name, url, "--home", str(home)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # With byte code, as an installed package has it.
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     assert process.stdout is not None
     said = process.stdout.read()
     complaint = process.stderr.read() if process.stderr else ""

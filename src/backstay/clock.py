@@ -9,8 +9,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
-import anyio
-import anyio.lowlevel
+if TYPE_CHECKING:  # who only reads a clock, as most starts do, need not wait for anyio to load
+    import anyio
 
 
 class Clock(Protocol):
@@ -50,6 +50,8 @@ class SystemClock:
 
     async def sleep(self, seconds: float, /) -> None:
         """Wait for that many seconds of real time."""
+        import anyio
+
         await anyio.sleep(max(0.0, seconds))
 
 
@@ -89,6 +91,8 @@ class ManualClock:
 
     async def sleep(self, seconds: float, /) -> None:
         """Wait until somebody advances the clock by that much."""
+        import anyio.lowlevel
+
         if seconds <= 0:
             await anyio.lowlevel.checkpoint()
             return

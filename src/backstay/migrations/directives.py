@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from enum import StrEnum
 from typing import Final
 
@@ -68,6 +67,8 @@ def read_directives(text: str, *, name: str, comment: str) -> Directives:
 def _parse(words: str, *, where: str) -> tuple[str, str]:
     directive, value = [*re.split(r"\s*[:=]\s*|\s+", words, maxsplit=1), ""][:2]
     if directive not in _KNOWN:
+        from difflib import get_close_matches
+
         near = get_close_matches(directive, _KNOWN, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(_KNOWN)}"
         raise InvalidMigration(f"{where}: unknown directive {directive!r}; {hint}")

@@ -94,7 +94,7 @@ class StepRunner:
 
     @cached_property
     def _loaded(self) -> tuple[Loaded, ...]:
-        return tuple(map(Loaded.from_source, self._sources))
+        return tuple(map(Loaded, self._sources))
 
     @cached_property
     def _digest(self) -> str:

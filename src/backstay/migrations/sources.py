@@ -11,8 +11,9 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from backstay.errors import InvalidMigration
 
@@ -21,8 +22,9 @@ from .files import Migration, Script
 _NAME: Final = re.compile(r"(\d+(?:\.\d+)*)(?:[_-]+.+)?")
 _REPEATABLE: Final = re.compile(r"R_{1,2}.+")
 _DEFINES_DOWN: Final = re.compile(rb"^async def down\(", re.MULTILINE)
-_DIGEST_FORMAT: Final = "1"
+_DIGEST_FORMAT: Final = "2"
 """Counted up when the same files come to mean something else."""
+_BLOCK: Final = 1 << 20
 
 
 class Source(Protocol):
@@ -51,16 +53,24 @@ class DirectorySource:
     name: str = ""
     after: Sequence[str] = ()
 
-    def load(self) -> Iterable[Migration]:
-        """Read every migration. A missing directory is an error, an empty one is not."""
+    @property
+    def where(self) -> str:
+        """The directory, for errors."""
+        return os.fspath(self.path)
+
+    def files(self) -> Mapping[str, bytes]:
+        """The files. A missing directory is an error, an empty one is not."""
         # Not pathlib: a thousand files are read at every start, and this is what that costs.
-        where = os.fspath(self.path)
+        where = self.where
         try:
             names = os.listdir(where)  # noqa: PTH208
         except (FileNotFoundError, NotADirectoryError) as exc:
             raise InvalidMigration(f"{where}: no such directory of migrations") from exc
-        files = {name: _read(f"{where}/{name}") for name in names if _may_be_migration(name)}
-        return read_migrations(files, source=self.name, where=where)
+        return {name: _read(f"{where}/{name}") for name in names if _may_be_migration(name)}
+
+    def load(self) -> Iterable[Migration]:
+        """Read every migration."""
+        return read_migrations(self.files(), source=self.name, where=self.where)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,46 +81,73 @@ class PackageSource:
     name: str = ""
     after: Sequence[str] = ()
 
-    def load(self) -> Iterable[Migration]:
-        """Read every migration of the package."""
+    @property
+    def where(self) -> str:
+        """The package, for errors."""
+        return self.package
+
+    def files(self) -> Mapping[str, bytes]:
+        """The files."""
         from importlib.resources import files as package_files
 
         try:
             root = package_files(self.package)
         except ModuleNotFoundError as exc:
             raise InvalidMigration(f"{self.package}: no such package of migrations") from exc
-        files = {entry.name: entry.read_bytes() for entry in root.iterdir() if _may_be_migration(entry.name)}
-        return read_migrations(files, source=self.name, where=self.package)
+        return {entry.name: entry.read_bytes() for entry in root.iterdir() if _may_be_migration(entry.name)}
+
+    def load(self) -> Iterable[Migration]:
+        """Read every migration."""
+        return read_migrations(self.files(), source=self.name, where=self.where)
 
 
-@dataclass(frozen=True, slots=True)
 class Loaded:
-    """A source whose migrations were read. Implements `Source`."""
+    """A source that was read, once. Implements `Source`.
 
-    name: str
-    after: Sequence[str]
-    migrations: tuple[Migration, ...]
+    Its files are read at once, and looked into only when somebody wants the migrations in them: most starts want
+    to know no more than that every byte is as it was.
+    """
 
-    @classmethod
-    def from_source(cls, source: Source) -> Loaded:
+    def __init__(self, source: Source) -> None:
         """Read a source. Raises InvalidMigration."""
-        return cls(source.name, tuple(source.after), tuple(source.load()))
+        self.name = source.name
+        self.after = tuple(source.after)
+        self._load = source.load
+        self._files: Mapping[str, bytes] | None = None
+        # Exactly these: what is derived from them may load otherwise.
+        if type(source) in {DirectorySource, PackageSource}:
+            of_files = cast("DirectorySource | PackageSource", source)
+            self._files = files = of_files.files()
+            self._load = partial(read_migrations, files, source=self.name, where=of_files.where)
+
+    @cached_property
+    def migrations(self) -> tuple[Migration, ...]:
+        """The migrations. Raises InvalidMigration."""
+        return tuple(self._load())
 
     def load(self) -> Iterable[Migration]:
         """What was read."""
         return self.migrations
+
+    def contents(self) -> Mapping[str, bytes]:
+        """All that decides what the migrations are, by name."""
+        if self._files is not None:
+            return self._files
+        scripts = ((migration.id, migration.up, migration.down) for migration in self.migrations)
+        return {
+            f"{name} {way}": script.data for name, *both in scripts for way, script in enumerate(both) if script
+        }
 
 
 def digest(sources: Iterable[Loaded], *options: object) -> str:
     """SHA-256, in hex, over every byte of every script, and over what else decides what is pending."""
     whole = hashlib.sha256(repr((_DIGEST_FORMAT, *options)).encode())
     for source in sources:
-        whole.update(repr((source.name, source.after, len(source.migrations))).encode())
-        for migration in sorted(source.migrations, key=lambda migration: migration.id):
-            for script in (migration.up, migration.down):
-                data = b"" if script is None else script.data
-                whole.update(f"{migration.id} {len(data)} ".encode())
-                whole.update(data)
+        contents = source.contents()
+        whole.update(repr((source.name, source.after, len(contents))).encode())
+        for name in sorted(contents):
+            whole.update(b"%b\0%d\0" % (name.encode("utf-8", "surrogateescape"), len(contents[name])))
+            whole.update(contents[name])
     return whole.hexdigest()
 
 
@@ -160,5 +197,8 @@ def _may_be_migration(name: str) -> bool:
 
 
 def _read(path: str) -> bytes:
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
-        return file.read()
+    file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        return b"".join(iter(partial(os.read, file, _BLOCK), b""))
+    finally:
+        os.close(file)

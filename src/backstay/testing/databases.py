@@ -46,7 +46,7 @@ def migrated_database(server: str, sources: Sequence[Source] | Path | str) -> Ge
             yield url
         return
     label = hashlib.sha256(repr(chosen).encode()).hexdigest()[:8]
-    version = digest(map(Loaded.from_source, chosen))[:12]
+    version = digest(map(Loaded, chosen))[:12]
     made = asyncio.run(template(server, label, version, lambda url: _migrate(url, chosen)))
     name = f"test_{secrets.token_hex(6)}"
     url = asyncio.run(cloned(server, made, name))

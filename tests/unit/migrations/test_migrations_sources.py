@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backstay.errors import MigrationPlanError
+from backstay.errors import InvalidMigration, MigrationPlanError
 from backstay.migrations import DirectorySource, Phase, SqliteRunner, Status
 from backstay.migrations.sources import Loaded, digest
 from backstay.migrations.sqlite import SqliteDatabase
@@ -21,7 +21,7 @@ def files(tmp_path):
 
 
 def digest_of(directory, *options, **given):
-    return digest([Loaded.from_source(DirectorySource(directory, **given))], *options)
+    return digest([Loaded(DirectorySource(directory, **given))], *options)
 
 
 def test_every_byte_name_and_option_counts(files):
@@ -51,6 +51,25 @@ def test_bytes_cannot_move_from_one_file_to_the_next(files):
     (files / "0001_t.sql").write_text(text[:-1])
     (files / "0002_u.sql").write_text(text[-1] + (files / "0002_u.sql").read_text())
     assert digest_of(files) != before
+
+
+def test_files_are_looked_into_only_when_the_migrations_are_wanted(files):
+    """Of files that are as they were when all was applied, nobody wants to know more."""
+    (files / "0003_gone.down.sql").write_text("DROP TABLE v;")
+    loaded = Loaded(DirectorySource(files))
+    assert digest([loaded])
+    with pytest.raises(InvalidMigration, match=r"0003_gone\.down\.sql: a down script without"):
+        loaded.load()
+
+
+def test_what_is_derived_loads_as_it_says(files):
+    class Last(DirectorySource):
+        def load(self):
+            return [list(super().load())[-1]]
+
+    loaded = Loaded(Last(files))
+    assert [migration.id for migration in loaded.migrations] == ["0002_u"]
+    assert digest([loaded]) != digest_of(files)
 
 
 @pytest.fixture
