@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from backstay.errors import RequestRefused
 
 NO_STORE = ("cache-control", "no-store")
 """For every answer that holds a token or speaks of one person (RFC 6749, 5.1)."""
+
+# What RFC 9110 calls them. Python has these names from 3.13 on, and every version is to give the same bytes.
+_PHRASES: Final = {413: "Content Too Large", 422: "Unprocessable Content"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +45,7 @@ def problem(
 
     The type is ``about:blank``, so that the title is the status's phrase (RFC 9457, 4.2.1).
     """
-    content = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    content = {"type": "about:blank", "title": _title(status), "status": status, "detail": detail}
     if error:
         content["error"] = error
     return Answer(
@@ -59,3 +62,7 @@ def refusal(exc: RequestRefused) -> Answer:
 
 def _dump(content: object) -> bytes:
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+
+
+def _title(status: int) -> str:
+    return _PHRASES.get(status) or HTTPStatus(status).phrase
