@@ -19,7 +19,7 @@ from .clock import Clock, SystemClock
 from .errors import ConfigError
 from .events import Emitter, Listener
 from .health import Health
-from .migrations import MigrationRunner, open_runners, runner_for
+from .migrations import MigrationRunner, open_runners, reporting_version, runner_for
 from .passwords import (
     DeviceTokens,
     LoginThrottle,
@@ -78,7 +78,8 @@ class Backstay:
         """Open every part that the settings ask for, and make it the one that module-level functions mean.
 
         Without a Redis URL the cache is this process's memory, and without token keys so are sessions. Nothing
-        connects before its first use. On the way out all parts are closed in reverse order, also when closing one
+        connects before its first use, but for the report of the application's version, where migrations and a
+        version are set. On the way out all parts are closed in reverse order, also when closing one
         of them fails.
 
         Args:
@@ -102,6 +103,7 @@ class Backstay:
             migrations = _migration_runner(given, ticking, heard)
             if migrations is not None:
                 stack.enter_context(open_runners.entered(migrations))
+                await _report_version(stack, given, ticking, heard)
             tokens = await stack.enter_async_context(
                 open_tokens(_token_plan(given), clock=ticking, events=Emitter(heard), users=users)
             )
@@ -300,6 +302,16 @@ def _migration_runner(settings: Settings, clock: Clock, listeners: Iterable[List
         clock=clock,
         listeners=listeners,
     )
+
+
+async def _report_version(
+    stack: AsyncExitStack, settings: Settings, clock: Clock, listeners: Iterable[Listener]
+) -> None:
+    """Before any migration runs: one that is about to take something away waits for whoever still needs it."""
+    given = settings.migrations
+    if settings.database_url is not None and given.app_version and given.reports:
+        url = settings.database_url.reveal()
+        await stack.enter_async_context(reporting_version(url, given.app_version, clock=clock, listeners=listeners))
 
 
 current_backstay: Final[Ambient[Backstay]] = Ambient(

@@ -53,7 +53,9 @@ class MigrationSettings:
     directory: Path | None = None
     """Where the migration files are."""
     app_version: str = ""
-    """Written into the history, beside each step."""
+    """Written into the history, beside each step; and reported as running, see `reports`."""
+    reports: bool = True
+    """Whether an open Backstay reports its `app_version`, so that contract migrations of newer ones wait for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Final, Protocol
@@ -24,7 +24,7 @@ from backstay.tasks import TaskOwner
 
 ALIVE_FOR: Final = 60.0
 """Seconds after its last report for which a version is taken to be running."""
-_PARTING: Final = 5.0
+_LONGEST: Final = 5.0
 TABLE: Final = "backstay_versions"
 
 
@@ -90,8 +90,8 @@ async def reporting_version(
 ) -> AsyncGenerator[None]:
     """Report that this version of the application runs, for as long as the block does.
 
-    The first report is written before the block begins. A database that is away does not end the block: that is
-    told to the listeners, and tried again.
+    The first report is written before the block begins. A database that is away, or takes more than five seconds,
+    does not end the block: that is told to the listeners, and tried again.
 
     Args:
         url: The database that is migrated, ``postgresql://…`` or ``sqlite:///path``.
@@ -103,32 +103,28 @@ async def reporting_version(
     log, instance = _log_for(url), f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     ticking, emit = clock or SystemClock(), Emitter(listeners)
 
-    async def report() -> None:
+    async def told(saying: Awaitable[None]) -> None:
         try:
-            await log.report(version, instance)
-        except MigrationUnavailable as exc:
-            emit(VersionNotReported(version=version, reason=str(exc)))
+            with anyio.fail_after(_LONGEST):
+                await saying
+        except (MigrationUnavailable, TimeoutError) as exc:
+            reason = str(exc) or f"the database did not answer within {_LONGEST:g} s"
+            emit(VersionNotReported(version=version, reason=reason))
 
     async def keep_reporting() -> None:
         while True:
             await ticking.sleep(every)
-            await report()
-
-    async def withdraw() -> None:
-        with anyio.move_on_after(_PARTING, shield=True):
-            try:
-                await log.withdraw(instance)
-            except MigrationUnavailable as exc:
-                emit(VersionNotReported(version=version, reason=str(exc)))
+            await told(log.report(version, instance))
 
     owner = TaskOwner()
-    await report()
+    await told(log.report(version, instance))
     try:
         owner.start(keep_reporting, "backstay version reports")
         yield
     finally:
         await owner.aclose()
-        await withdraw()
+        with anyio.CancelScope(shield=True):
+            await told(log.withdraw(instance))
 
 
 def _log_for(url: str) -> VersionLog:
