@@ -77,12 +77,6 @@ def defaults(rng: random.Random) -> str:
     )
 
 
-def models(rng: random.Random) -> str:
-    make = rng.choice("Ford Audi Mazda Volvo Tesla Nissan Honda Yamaha Suzuki Subaru Lexus Skoda".split())
-    model = rng.choice("F150 A4 RX7 XC90 S3 R6 GSX750 Z350 CX5 M3 Q7 V70".split())
-    return make + rng.choice(["", "-", " "]) + model + rng.choice(["!", "", "#1", recent_year(rng)])
-
-
 def sequels(rng: random.Random) -> str:
     title = rng.choice(
         "FinalFantasy Halo Rocky Alien ToyStory Shrek Blink Maroon Rambo Scream Tekken Fallout Doom Portal Saw".split()
@@ -92,23 +86,6 @@ def sequels(rng: random.Random) -> str:
         + rng.choice(["", " ", "_"])
         + rng.choice("2 3 4 5 7 182 13 II".split())
         + rng.choice(["!", "fan", "!!", "rocks", "4me", ".1"])
-    )
-
-
-def orders(rng: random.Random) -> str:
-    verb = rng.choice("call follow text hug feed tell show help forget watch find take leave".split()).capitalize()
-    return (
-        verb
-        + rng.choice(["Me", "Him", "Her", "Us", "It"])
-        + rng.choice(["Now", "Again", "Please", "Maybe", "Later", "First", ""])
-        + end(rng)
-    )
-
-
-def measures(rng: random.Random) -> str:
-    amount = f"{rng.choice([1, 2, 3, 5, 6, 10, 12, 20, 42, 50, 100])}{rng.choice(['km', 'kg', 'mph', 'feet', 'miles', 'GB', 'liter', 'inch'])}"
-    return rng.choice([amount + noun(rng).capitalize(), noun(rng).capitalize() + amount]) + rng.choice(
-        ["!", "", "."]
     )
 
 
@@ -148,12 +125,6 @@ def monogram(rng: random.Random) -> str:
     return rng.choice([letters, letters.lower()]) + recent_year(rng) + rng.choice(["!", "#", "@home", "!!", "$1"])
 
 
-def row_above(rng: random.Random) -> str:
-    """A word typed with the hands a row too high."""
-    above = str.maketrans("qwertyuiopasdfghjklzxcvbnm", "1234567890qwertyuioasdfghj")
-    return cased(rng, noun(rng).translate(above)) + end(rng)
-
-
 def brackets(rng: random.Random) -> str:
     left, right = rng.choice(["[]", "{}", "()", "<>", '""', "''"])
     return rng.choice(
@@ -191,22 +162,64 @@ def unlisted(rng: random.Random) -> str:
     return cased(rng, rng.choice(words.split())) + end(rng)
 
 
+def verses(rng: random.Random) -> str:
+    book = rng.choice("John Psalm Genesis Exodus Romans Matthew Proverbs Isaiah Luke Acts Ruth Mark".split())
+    return f"{book}{rng.choice(['', ' ', '-'])}{rng.randrange(1, 30)}:{rng.randrange(1, 30)}{rng.choice(['', '!', '.', '#'])}"
+
+
+def addresses(rng: random.Random) -> str:
+    street = rng.choice("Baker Downing Elm Abbey Sesame Wall Privet Main Church Station Mill Victoria".split())
+    kind = rng.choice(["Street", "St", "Road", "Rd", "Lane", "Avenue", "Drive", "Way"])
+    number = rng.choice(["221B", "10", "4", "742", "1", "12a", "99", "7"])
+    return rng.choice([number + street + kind, street + kind + number]) + rng.choice(["", "!", ".", "#"])
+
+
+def scores(rng: random.Random) -> str:
+    team = rng.choice(
+        "Gators Lakers Celtics Arsenal Bulls Spurs Rangers Bruins Eagles Wolves Saints Tigers".split()
+    )
+    sign = rng.choice(["-", ":", "to"])
+    return f"{team}{rng.randrange(0, 9)}{sign}{rng.randrange(0, 9)}{rng.choice(['', '!', '!!', '?'])}"
+
+
+def spelled_numbers(rng: random.Random) -> str:
+    ones = "One Two Three Four Five Six Seven Eight Nine Ten Eleven Twelve Twenty Thirty Fifty Hundred".split()
+    one, other = rng.choice(ones), rng.choice(ones)
+    return rng.choice([one + other, f"{one}-{other}", one + other.lower()]) + end(rng)
+
+
+def by_the_clock(rng: random.Random) -> str:
+    time = f"{rng.randrange(1, 13)}{rng.choice([':', 'h', '.'])}{rng.choice(['00', '15', '30', '45'])}"
+    return rng.choice([noun(rng).capitalize() + time, time + noun(rng).capitalize()]) + rng.choice(
+        ["", "!", "pm", "am"]
+    )
+
+
+def stuttered(rng: random.Random) -> str:
+    word = noun(rng)
+    return rng.choice(
+        [f"{word[0]}-{word[0]}-{word}", f"{word[0].upper()}{word[0]}{word}", f"{word[:2]}{word}"]
+    ) + end(rng)
+
+
 HELD_BACK: dict[str, Maker] = {
     "two in l33t": two_in_l33t,
     "shouted again": shouted_again,
     "loud vowels": loud_vowels,
     "office": office,
     "defaults": defaults,
-    "models": models,
     "sequels": sequels,
-    "orders": orders,
-    "measures": measures,
     "country codes": country_codes,
     "pair reversed": pair_reversed,
     "feasts": feasts,
     "monogram": monogram,
-    "row above": row_above,
     "brackets": brackets,
+    "verses": verses,
+    "addresses": addresses,
+    "scores": scores,
+    "spelled numbers": spelled_numbers,
+    "by the clock": by_the_clock,
+    "stuttered": stuttered,
     "hex words": hex_words,
     "described": described,
     "puns": puns,

@@ -1,4 +1,4 @@
-"""Weak passwords of twenty-two more kinds, with words of their own: held back for one round, and tuned on since."""
+"""Weak passwords of twenty-six more kinds, with words of their own: held back for one round, and tuned on since."""
 
 # ruff: noqa: E501, SIM905 - lists of words read best as words
 
@@ -199,7 +199,40 @@ def shifted_digits(rng: random.Random) -> str:
     )
 
 
+def models(rng: random.Random) -> str:
+    make = rng.choice("Ford Audi Mazda Volvo Tesla Nissan Honda Yamaha Suzuki Subaru Lexus Skoda".split())
+    model = rng.choice("F150 A4 RX7 XC90 S3 R6 GSX750 Z350 CX5 M3 Q7 V70".split())
+    return make + rng.choice(["", "-", " "]) + model + rng.choice(["!", "", "#1", year(rng)])
+
+
+def orders(rng: random.Random) -> str:
+    verb = rng.choice("call follow text hug feed tell show help forget watch find take leave".split()).capitalize()
+    return (
+        verb
+        + rng.choice(["Me", "Him", "Her", "Us", "It"])
+        + rng.choice(["Now", "Again", "Please", "Maybe", "Later", "First", ""])
+        + tail(rng)
+    )
+
+
+def measures(rng: random.Random) -> str:
+    amount = f"{rng.choice([1, 2, 3, 5, 6, 10, 12, 20, 42, 50, 100])}{rng.choice(['km', 'kg', 'mph', 'feet', 'miles', 'GB', 'liter', 'inch'])}"
+    return rng.choice([amount + thing(rng).capitalize(), thing(rng).capitalize() + amount]) + rng.choice(
+        ["!", "", "."]
+    )
+
+
+def row_above(rng: random.Random) -> str:
+    """A word typed with the hands a row too high."""
+    above = str.maketrans("qwertyuiopasdfghjklzxcvbnm", "1234567890qwertyuioasdfghj")
+    return cased(rng, thing(rng).translate(above)) + tail(rng)
+
+
 ODDEST: dict[str, Maker] = {
+    "models": models,
+    "orders": orders,
+    "measures": measures,
+    "row above": row_above,
     "year backwards": year_backwards,
     "shifted digits": shifted_digits,
     "user names": user_name,

@@ -117,6 +117,12 @@ WEAK = {
     "Cyrillic in Latin letters": "Solnyshko2024!",
     "Turkish": "Sevgilim2024!",
     "names joined by a verb": "TomlovesAnna77!",
+    "hands a row too high": "0qh5y34!2020",
+    "hands a row too low": "Gkbdf77!",
+    "number and unit": "Walrus-100km!",
+    "unit before a word": "50mphWalrus!",
+    "code after a word": "Mazda-RX7!#",
+    "order": "CallHerMaybe22!",
 }
 
 

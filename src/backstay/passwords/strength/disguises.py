@@ -32,6 +32,24 @@ def disguised(text: Text, known: Knowledge) -> Iterator[Piece]:
                 yield start, end, found + price + min(text.case_price(start, end), 1.0), "word"
 
 
+_KEYS: Final = "1234567890qwertyuiopasdfghjkl;zxcvbnm,./"
+_A_ROW: Final = 10
+# What was meant by hands a row too high, and by hands a row too low.
+_DISPLACED: Final = (str.maketrans(_KEYS[:-_A_ROW], _KEYS[_A_ROW:]), str.maketrans(_KEYS[_A_ROW:], _KEYS[:-_A_ROW]))
+_DISPLACED_PRICE, _LONGEST_END = 1.5, 6
+
+
+def displaced(text: Text, known: Knowledge) -> Iterator[Piece]:
+    """``jq0o3``: a word typed with the hands a row off, which makes digits of letters, before what follows."""
+    words, size = known.lexicon.words, min(text.size, _LONGEST + _LONGEST_END)
+    for meant in _DISPLACED:
+        typed = text.folded[:size].translate(meant)
+        for end in range(size, max(size - _LONGEST_END, _SHORTEST) - 1, -1):
+            word = typed[:end]
+            if word in words and word.isalpha():
+                yield 0, end, words[word] + _DISPLACED_PRICE + min(text.case_price(0, end), 1.0), "word"
+
+
 def _turned(middle: str) -> Iterator[str]:
     """``wordpass``."""
     for at in range(2, len(middle) - 1):

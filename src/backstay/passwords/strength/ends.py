@@ -103,6 +103,36 @@ def _year_price(four: str) -> float:
     return 1.2 if int(four) >= _RECENT else 1.7
 
 
+_UNIT = re.compile(
+    "(?<=[0-9])(?:[kcm]m|[km]?g|lbs?|oz|ml|mph|km/?h|kph|[kmgt]b(?:ps)?|[mg]?hz|kwh?|hp|bhp|ft|feet|inch|miles?|yards?"
+    "|lit(?:er|re)s?|k?cal|px|bits?|bytes?|st|nd|rd|th|[ap]m|mins?|secs?|hrs?|hours?|days?|weeks?|months?|years?|yrs?"
+    "|times|euros?|bucks?|percent|[km%€$x])"
+)
+_UNIT_PRICE = 0.9
+
+
+def units(text: Text, _known: Knowledge) -> Iterator[Piece]:
+    """What a number counts: ``100km``, ``1st``, ``4GB``."""
+    for match in _UNIT.finditer(text.folded):
+        start, end = match.span()
+        if not text.folded[end : end + 1].isalpha() or text.upper[end]:
+            yield start, end, _UNIT_PRICE, "ending"
+
+
+_CODE = re.compile(r"(?<=[^\W\d_]{3})[-_. ]?([a-z]{1,3})(?=[0-9])")
+_CODE_LETTER, _CODE_PRICE = 1.1, 0.4
+
+
+def codes(text: Text, _known: Knowledge) -> Iterator[Piece]:
+    """The capitals before a number, ``FordF150``, ``Studio-B2``: after a word, and apart from it."""
+    for match in _CODE.finditer(text.folded):
+        start, end = match.span(1)
+        while start < end and not text.upper[start]:
+            start += 1
+        if start < end and all(text.upper[start:end]) and not (text.upper[start - 1] or text.upper[start - 2]):
+            yield start, end, _CODE_LETTER * (end - start) + _CODE_PRICE, "digits"
+
+
 _PAIRS: Mapping[str, float] = {"aa": 0.6, "ab": 0.6, "qq": 0.9, "az": 1.0, "zz": 1.0, "xx": 1.0, "qw": 0.9}
 _OTHER_PAIR, _LONE_CAPITAL = 1.4, 0.7
 _LONE: Mapping[str, float] = {"a": 0.6, "x": 0.8, "z": 0.9, "b": 1.0}

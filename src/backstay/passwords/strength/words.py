@@ -16,8 +16,8 @@ _SHORTEST, _SHORTEST_DISGUISED, _SHORTEST_IN_SIGNS = 3, 4, 6
 SHORTEST_INSIDE: Final = 4
 """Characters from which on a text known of the user is looked for anywhere."""
 _LINKS = re.compile(
-    "me|my|we|us|he|is|am|of|in|to|at|on|no|go|do|so|hi|ok|mr|dr|tv|pc|pw|vs"
-    "|and|the|for|not|you|our|are|loves?|hates?|likes?"
+    "me|my|we|us|he|it|is|am|of|in|to|at|on|no|go|do|so|hi|ok|mr|dr|tv|pc|pw|vs"
+    "|and|the|for|not|you|our|are|her|him|his|its|them|this|that|loves?|hates?|likes?"
 )
 _ENDINGS = {
     "s": 0.5, "z": 0.7, "er": 0.7, "ers": 0.9, "ed": 0.8, "ing": 0.7, "in": 1.0, "y": 0.7, "ie": 1.0, "ly": 1.0,
