@@ -3,68 +3,16 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from .lexer import Kind, Token
-from .lint_rules import Found, Known, canonical, danger, excused, source, style, table_tokens
+from .lexer import Token
+from .lint_columns import check_in, column_style, default_in, type_in, volatile_default
+from .lint_rules import Found, Known, canonical, danger, excused, source, table_tokens
 from .quoting import quoted
 from .splitting import Statement
 from .statements import identifier, relation_name
-
-# Functions whose value may differ from row to row: as a default of a new column they rewrite the table. now()
-# and its kin are the same for all rows of a statement, and do not.
-_STABLE: Final = frozenset(
-    [
-        "NOW",
-        "CURRENT_TIMESTAMP",
-        "CURRENT_DATE",
-        "CURRENT_TIME",
-        "LOCALTIMESTAMP",
-        "LOCALTIME",
-        "TRANSACTION_TIMESTAMP",
-        "STATEMENT_TIMESTAMP",
-        "CURRENT_USER",
-        "SESSION_USER",
-        "CURRENT_SCHEMA",
-        "CURRENT_DATABASE",
-        "JSONB_BUILD_OBJECT",
-        "JSON_BUILD_OBJECT",
-        "JSONB_BUILD_ARRAY",
-        "ARRAY",
-        "LOWER",
-        "UPPER",
-        "COALESCE",
-        "TO_TIMESTAMP",
-        "MAKE_INTERVAL",
-        "VARCHAR",
-        "NUMERIC",
-        "DECIMAL",
-        "CHAR",
-        "CHARACTER",
-        "VARYING",
-        "TIMESTAMP",
-        "TIMESTAMPTZ",
-        "INTERVAL",
-        "BIT",
-        "DATE_TRUNC",
-        "TIMEZONE",
-        "CURRENT_SETTING",
-        "INT4RANGE",
-        "INT8RANGE",
-        "TSTZRANGE",
-        "DATERANGE",
-        "MD5",
-        "LENGTH",
-        "ROUND",
-        "CAST",
-        "CONCAT",
-        "REPLACE",
-        "POINT",
-    ]
-)
 
 
 def alter_table(statement: Statement, known: Known) -> Iterator[Found]:
@@ -116,7 +64,7 @@ class _Action:
         start = match[0].count(" ")
         column = quoted(identifier(self.tokens[start]))
         definition = canonical(self.tokens[start + 1 :])
-        kind = _type(self.statement, self.tokens[start + 1 :])
+        kind = type_in(self.statement, self.tokens[start + 1 :])
         yield from column_style(definition)
         if re.match(r"(SMALL|BIG)?SERIAL", definition) or re.search(r"GENERATED .*AS IDENTITY", definition):
             integer = kind if "IDENTITY" in definition else "bigint"
@@ -125,9 +73,9 @@ class _Action:
             )
         elif re.search(r"GENERATED ALWAYS AS \(.*\) STORED", definition):
             yield self._nullable_first("adding-generated-column", "computing it rewrites the table", column, kind)
-        elif volatile := _volatile_default(self.tokens[start + 1 :]):
+        elif volatile := volatile_default(self.tokens[start + 1 :]):
             why = f"{volatile}() differs from row to row, so the table is rewritten"
-            default = _default(self.statement, self.tokens[start + 1 :])
+            default = default_in(self.statement, self.tokens[start + 1 :])
             yield self._nullable_first("adding-column-with-volatile-default", why, column, kind, default=default)
         elif "NOT NULL" in definition and "DEFAULT" not in definition:
             why = "it fails as soon as there is a row, and breaks every writer that does not know the column"
@@ -152,13 +100,20 @@ class _Action:
                 use,
                 separate=True,
             )
+        if check := check_in(self.statement, self.tokens):
+            constraint = quoted(check.name or f"{self.bare}_{name}_check")
+            why = "every row is read while nobody else can read or write; add it NOT VALID, then validate"
+            add = self.alone(check.rest)
+            constrain = self.alone(f"ADD CONSTRAINT {constraint} {check.text} NOT VALID")
+            validate = self.alone(f"VALIDATE CONSTRAINT {constraint}")
+            yield danger("adding-check-constraint", why, add, constrain, validate, separate=True)
         if reference := re.search(r"REFERENCES (.*)", canonical_source(self.tokens)):
             key = quoted(f"{self.bare}_{name}_fkey")
             target = re.split(r" (?i:DEFAULT|NOT NULL|UNIQUE|CHECK|CONSTRAINT)\b", reference[1])[0]
             constrain = self.alone(f"ADD CONSTRAINT {key} FOREIGN KEY ({column}) REFERENCES {target} NOT VALID")
-            check = self.alone(f"VALIDATE CONSTRAINT {key}")
+            validate = self.alone(f"VALIDATE CONSTRAINT {key}")
             why = "both tables are locked against writers while it is checked"
-            yield danger("adding-foreign-key", why, add, constrain, check, separate=True)
+            yield danger("adding-foreign-key", why, add, constrain, validate, separate=True)
 
     def _nullable_first(self, rule: str, why: str, column: str, kind: str, *, default: str = "") -> Found:
         steps = [self.alone(f"ADD COLUMN {column} {kind}")]
@@ -217,7 +172,7 @@ class _Action:
         body = canonical(self.tokens[3 if named else 1 :])
         text = self.written(3 if named else 1)
         name = quoted(identifier(self.tokens[2])) if named else ""
-        if body.startswith(("FOREIGN KEY", "CHECK")) and not body.endswith("NOT VALID"):
+        if body.startswith(("FOREIGN KEY", "CHECK")) and "NOT VALID" not in body.rpartition(")")[2]:
             kind = "foreign-key" if body.startswith("FOREIGN") else "check-constraint"
             name = name or quoted(f"{self.bare}_{'fkey' if kind == 'foreign-key' else 'check'}")
             why = (
@@ -292,82 +247,6 @@ def _not_null(table: str, column: str, check: str) -> tuple[str, ...]:
 def canonical_source(tokens: Sequence[Token]) -> str:
     """As `canonical`, but names keep their case; only REFERENCES is found by its upper case."""
     return " ".join("REFERENCES" if token.upper == "REFERENCES" else token.text for token in tokens)
-
-
-def _volatile_default(tokens: Sequence[Token]) -> str | None:
-    """The first function in a DEFAULT that may differ from row to row, as far as its name tells."""
-    words = [token.upper for token in tokens]
-    if "DEFAULT" not in words:
-        return None
-    rest = tokens[words.index("DEFAULT") + 1 :]
-    for token, following in itertools.pairwise(rest):
-        if token.upper in ("REFERENCES", "CHECK", "CONSTRAINT"):
-            return None
-        if following.text == "(" and token.kind in (Kind.WORD, Kind.QUOTED) and token.upper not in _STABLE:
-            return token.text
-    return None
-
-
-_AFTER_TYPE: Final = frozenset(
-    [
-        "DEFAULT",
-        "NOT",
-        "NULL",
-        "REFERENCES",
-        "CONSTRAINT",
-        "CHECK",
-        "UNIQUE",
-        "PRIMARY",
-        "GENERATED",
-        "COLLATE",
-    ]
-)
-
-
-def _type(statement: Statement, tokens: Sequence[Token]) -> str:
-    end = next((i for i, token in enumerate(tokens) if token.upper in _AFTER_TYPE), len(tokens))
-    return source(statement, tokens[:end])
-
-
-def _default(statement: Statement, tokens: Sequence[Token]) -> str:
-    words = [token.upper for token in tokens]
-    begin = end = words.index("DEFAULT") + 1
-    depth = 0
-    while end < len(tokens):
-        depth += {"(": 1, ")": -1}.get(tokens[end].text, 0)
-        if depth == 0 and words[end] in (
-            "NOT",
-            "NULL",
-            "REFERENCES",
-            "CHECK",
-            "CONSTRAINT",
-            "UNIQUE",
-            "PRIMARY",
-        ):
-            break
-        end += 1
-    return source(statement, tokens[begin:end])
-
-
-def column_style(definition: str) -> Iterator[Found]:
-    """Types that will be regretted, at the start of a column's definition."""
-    if re.match(r"(CHAR|CHARACTER|BPCHAR)\b(?! VARYING)", definition):
-        yield style("char-column", "char(n) pads with blanks; use text")
-    elif re.match(r"(VARCHAR|CHARACTER VARYING) \(", definition):
-        yield style("varchar-limit", "a longer limit later changes the column's type; use text with a CHECK")
-    elif re.match(r"TIMESTAMP\b(?! (\( \d+ \) )?WITH TIME ZONE)", definition):
-        yield style(
-            "timestamp-without-zone",
-            "an instant without a zone means something else to everybody; use timestamptz",
-        )
-    elif re.match(r"(SMALL|BIG)?SERIAL", definition):
-        yield style(
-            "serial-column", "a serial's sequence has an owner and rights of its own; use an identity column"
-        )
-    elif re.match(r"JSON\b", definition):
-        yield style("json-type", "json has no equality, so DISTINCT and GROUP BY fail; use jsonb")
-    if re.match(r"(INT|INTEGER|INT4|SMALLINT|INT2|SERIAL|SMALLSERIAL)\b.*(PRIMARY KEY|GENERATED)", definition):
-        yield style("small-key", "a key of 32 bits runs out, and widening it later rewrites the table; use bigint")
 
 
 _BY_PATTERN: Final = (

@@ -122,11 +122,19 @@ def canonical(tokens: Sequence[Token]) -> str:
 
 
 def table_tokens(statement: Statement) -> Sequence[Token]:
-    """The tokens of an ALTER TABLE from the table's name on."""
+    """The tokens of an ALTER TABLE from the table's name on, without what may be there: ``ONLY (t)``, ``t *``."""
     start = 2
     while start < len(statement.tokens) and statement.words[start] in ("IF", "EXISTS", "ONLY"):
         start += 1
-    return statement.tokens[start:]
+    tokens = list(statement.tokens[start:])
+    if tokens and tokens[0].text == "(":
+        del tokens[0]
+    end = 1
+    while end + 1 < len(tokens) and tokens[end].text == ".":
+        end += 2
+    if end < len(tokens) and tokens[end].text in (")", "*"):
+        del tokens[end]
+    return tokens
 
 
 def source(statement: Statement, tokens: Sequence[Token]) -> str:

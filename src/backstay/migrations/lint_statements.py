@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from .lexer import Kind, Token
-from .lint_alter import column_style
+from .lint_columns import column_style
 from .lint_rules import Found, Known, canonical, danger, excused, source, style
 from .splitting import Statement
 from .statements import identifier, relation_name
@@ -103,12 +103,36 @@ def _truncate(statement: Statement, known: Known, text: str) -> Iterator[Found]:
 
 
 def _bulk(statement: Statement, known: Known, text: str) -> Iterator[Found]:
-    verb = statement.words[0]
-    rest = statement.tokens[2:] if verb == "DELETE" else statement.tokens[1:]
+    del text
+    yield from _changes(statement, statement.tokens, known)
+
+
+def _with(statement: Statement, known: Known, text: str) -> Iterator[Found]:
+    """What is done behind WITH, and inside of it."""
+    del text
+    tokens = statement.tokens
+    for begin in range(1, len(tokens)):
+        # Not FOR UPDATE, DO UPDATE, ON DELETE: a statement begins where a parenthesis does, or ends.
+        if tokens[begin].upper in ("UPDATE", "DELETE") and tokens[begin - 1].text in ("(", ")"):
+            yield from _changes(statement, tokens[begin : _end(tokens, begin)], known)
+
+
+def _end(tokens: Sequence[Token], begin: int) -> int:
+    """Where the parenthesis ends that holds the token."""
+    depth = 0
+    for at in range(begin, len(tokens)):
+        depth += {"(": 1, ")": -1}.get(tokens[at].text, 0)
+        if depth < 0:
+            return at
+    return len(tokens)
+
+
+def _changes(statement: Statement, tokens: Sequence[Token], known: Known) -> Iterator[Found]:
+    """Judge an UPDATE or a DELETE, which may be a part of its statement."""
+    verb = tokens[0].upper
+    rest = tokens[2:] if verb == "DELETE" else tokens[1:]
     rest = rest[1:] if rest and rest[0].upper == "ONLY" else rest
-    table = relation_name(rest)
-    where = text.partition(" WHERE ")[2]
-    if known.is_new(table) or _few(where):
+    if known.is_new(relation_name(rest)) or _few(canonical(tokens).partition(" WHERE ")[2]):
         return
     why = (
         f"every row that it {verb.lower()}s stays locked until all are done; do it in batches "
@@ -193,6 +217,12 @@ def _rename(statement: Statement, known: Known, text: str) -> Iterator[Found]:
         yield excused(f"renaming-{kind}", why, statement.text, why="no running version uses the old name")
 
 
+def _move(statement: Statement, known: Known, text: str) -> Iterator[Found]:
+    del known, text
+    why = "it is copied while nobody can use it"
+    yield excused("moving-tablespace", why, statement.text, why="it is small, or nobody uses it now")
+
+
 def _control(statement: Statement, known: Known, text: str) -> Iterator[Found]:
     del known, text
     why = "the runner begins and ends transactions; a second hand tears step and history apart"
@@ -221,11 +251,13 @@ _BY_FIRST_WORD: Final[dict[str, tuple[tuple[str, Rule], ...]]] = {
         (r"ALTER DOMAIN\b", _domain),
         (r"ALTER TYPE\b", _type),
         (r"ALTER (SCHEMA|VIEW|MATERIALIZED VIEW|SEQUENCE|FUNCTION|INDEX)\b", _rename),
+        (r"ALTER (INDEX|MATERIALIZED VIEW)\b.* SET TABLESPACE\b", _move),
     ),
     "REINDEX": ((r"REINDEX\b", _reindex),),
     "TRUNCATE": ((r"TRUNCATE\b", _truncate),),
     "UPDATE": ((r"UPDATE\b", _bulk),),
     "DELETE": ((r"DELETE FROM\b", _bulk),),
+    "WITH": ((r"WITH\b", _with),),
     "VACUUM": ((r"VACUUM\b", _vacuum),),
     "CLUSTER": ((r"CLUSTER\b", _cluster),),
     "LOCK": ((r"LOCK\b", _lock),),
