@@ -16,7 +16,7 @@ from backstay.errors import InvalidIndex
 from .conditions import SortKey, Term, Use, plain_text
 from .declared import Index, Key
 from .plans import Access
-from .sizes import TableFacts, brin_bytes, btree_bytes, gin_bytes
+from .sizes import TableFacts, brin_bytes, btree_bytes, gin_bytes, gist_bytes
 
 _MAX_KEYS = 4
 _MAX_INCLUDED = 4
@@ -28,6 +28,9 @@ _MIN_PAGES = 4  # a table that is read in so many pages needs no index
 _BRIN_PAGES = 4096
 _BRIN_CORRELATION = 0.95
 _TEXTS = ("text", "character varying", "character")
+_NETWORKS = ("inet", "cidr")  # GiST knows them by an operator class that is not the default
+_SPATIAL = ("point", "box", "circle", "polygon", *_NETWORKS)
+_NEAREST_COST = 100.0  # of the first few rows by distance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +38,7 @@ class Candidate:
     """An index that might pay, what it was derived from, and how big it would be.
 
     `subjects` are its key columns and expressions in order. `by_rule` marks the methods that cannot be asked
-    about (GIN); `saves` is then the cost that it saves each query.
+    about (GIN, GiST); `saves` is then the cost that it saves each query.
     """
 
     index: Index
@@ -134,6 +137,7 @@ class _Shapes:
         yield from self._branches()
         yield from self._patterns()
         yield from self._members()
+        yield from self._spatial()
         yield from self._brin()
 
     def _key_lists(self, without: str | None = None) -> Iterator[tuple[Key, ...]]:
@@ -157,7 +161,7 @@ class _Shapes:
             if subject not in used:
                 yield (_key(subject, self.columns[subject]),)
         order = [key for key in self.access.order if key.subject not in used]
-        if order:
+        if order and not any(key.nearest for key in order):
             yield _order_keys(order)
             for subject in self.ranges:
                 if subject not in used and all(key.subject != subject for key in order):
@@ -223,6 +227,7 @@ class _Shapes:
             "gin": lambda: gin_bytes(
                 self.facts.rows, self.facts.pages, facts[0], trigrams=keys[0].opclass == "gin_trgm_ops"
             ),
+            "gist": lambda: gist_bytes(self.facts.rows, facts),
             "brin": lambda: brin_bytes(self.facts.pages, facts),
         }
         yield Candidate(
@@ -312,6 +317,20 @@ class _Shapes:
                 opclass = "jsonb_path_ops" if kind == "jsonb" and only_contains else None
                 key = _key(term.subject, term.is_column, opclass=opclass)
                 yield from self._make((key,), method="gin", saves=self._saved())
+
+    def _spatial(self) -> Iterator[Candidate]:
+        """Ranges, places and networks: what contains, overlaps, or is nearest."""
+        nearest = [key for key in self.access.order[:1] if key.nearest and self.access.limited]
+        asked = [(term.subject, self._saved()) for term in self.access.terms if self._is_asked_of(term)]
+        asked += [(key.subject, {"": max(0.0, self.access.cost - _NEAREST_COST)}) for key in nearest]
+        for subject, saves in asked:
+            kind = self.facts.column(subject).type
+            if kind.endswith("range") or kind in _SPATIAL:
+                key = Key(column=subject, opclass="inet_ops" if kind in _NETWORKS else None)
+                yield from self._make((key,), method="gist", saves=saves)
+
+    def _is_asked_of(self, term: Term) -> bool:
+        return term.use in (Use.MEMBER, Use.BESIDE) and term.is_column and not term.join
 
     def _saved(self) -> dict[str, float]:
         # A look-up reads the posting lists, then the rows that match: about four units each, from scattered

@@ -16,9 +16,13 @@ from .tokens import Kind, Token, split_top, stripped, tokenize
 
 _COMPARISONS = {
     "=", "<", ">", "<=", ">=", "<>", "~~", "~~*", "!~~", "!~~*", "@>", "<@", "&&", "@@", "?", "?|", "?&",
-    "~", "~*", "@@@", "%",
+    "~", "~*", "@@@", "%", "<<", "<<=", ">>", ">>=",
 }  # fmt: skip
-_FLIP = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "@>": "<@", "<@": "@>"}
+_FLIP = {
+    "<": ">", ">": "<", "<=": ">=", ">=": "<=", "@>": "<@", "<@": "@>", "&&": "&&",
+    "<<": ">>", ">>": "<<", "<<=": ">>=", ">>=": "<<=",
+}  # fmt: skip
+_DISTANCE = "<->"
 _TEXTS = ("text", "character", "varchar", "bpchar")
 
 
@@ -34,6 +38,7 @@ class Use(Enum):
     PREFIX = "begins with"
     CONTAINS = "contains text"
     MEMBER = "contains element"
+    BESIDE = "beside, or within a network"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +68,8 @@ class SortKey:
     is_column: bool
     desc: bool = False
     nulls_first: bool = False
+    nearest: bool = False
+    """Not the subject itself is the key, but its distance from something."""
 
 
 def aliases_in(tokens: tuple[Token, ...]) -> set[str]:
@@ -160,6 +167,8 @@ def _use(op: str, other: tuple[Token, ...]) -> Use | None:
         return Use.RANGE
     if op in ("@>", "&&", "@@", "?", "?|", "?&", "<@"):
         return Use.MEMBER
+    if op in ("<<", "<<=", ">>", ">>="):
+        return Use.BESIDE
     if op in ("~~", "~~*"):
         pattern = next((token.text for token in other if token.kind is Kind.STRING), "")
         if op == "~~" and pattern and pattern[1:2] not in ("%", "_", ""):
@@ -254,8 +263,9 @@ def read_sort_key(text: str) -> SortKey | None:
         tokens = tokens[:-1]
     if any(token.value == "collate" for token in tokens):
         return None
-    found = read_subject(text, tokens)
-    if found is None:
+    sides = split_top(stripped(tokens), _DISTANCE)
+    found = next((read for side in sides if (read := read_subject(text, side)) is not None), None)
+    if found is None or len(sides) > 2:
         return None
     alias, subject, is_column = found
     return SortKey(
@@ -264,4 +274,5 @@ def read_sort_key(text: str) -> SortKey | None:
         is_column=is_column,
         desc=desc,
         nulls_first=desc if nulls is None else nulls,
+        nearest=len(sides) > 1,
     )

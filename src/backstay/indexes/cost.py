@@ -80,7 +80,7 @@ def write_penalty(candidate: Candidate, facts: TableFacts, written: float) -> fl
     A partial index is written for its share only. Of updates, those that were not HOT write into every index.
     """
     share = 1.0 if candidate.index.where is None else 0.3
-    kind = 3.0 if candidate.index.method == "gin" else 0.2 if candidate.index.method == "brin" else 1.0
+    kind = {"gin": 3.0, "gist": 2.0, "brin": 0.2}.get(candidate.index.method, 1.0)
     width = 1.0 + 0.1 * (len(candidate.subjects) + len(candidate.index.include) - 1)
     return written * _ENTRY * depth(max(candidate.size_bytes, 8192.0)) * share * kind * width * (facts.rows > 0)
 

@@ -203,6 +203,12 @@ def gin_bytes(rows: float, pages: float, column: ColumnFacts, *, trigrams: bool 
     return max(2.0 * BLOCK, total * 1.1)
 
 
+def gist_bytes(rows: float, keys: Sequence[ColumnFacts]) -> float:
+    """A rule of thumb for GiST: a place is kept as the box around it, and pages are seven tenths full."""
+    width = sum(32.0 if key.type in ("point", "circle", "polygon") else key.width for key in keys)
+    return max(2.0 * BLOCK, rows * (_HEADER + _aligned(width, 8) + _POINTER) / 0.7)
+
+
 def brin_bytes(pages: float, keys: Sequence[ColumnFacts]) -> float:
     """BRIN keeps two values for each range of heap pages."""
     return 3.0 * BLOCK + pages / _BRIN_RANGE * (16.0 + 2.0 * tuple_width(keys))

@@ -91,14 +91,14 @@ def tokenize(text: str) -> tuple[Token, ...]:
 
 
 def split_top(tokens: tuple[Token, ...], word: str) -> list[tuple[Token, ...]]:
-    """Split at a keyword (or punctuation) that stands outside all parentheses."""
+    """Split at a keyword (or an operator, or punctuation) that stands outside all parentheses."""
     parts: list[list[Token]] = [[]]
     depth = between = 0
     for token in tokens:
         depth += (token.text in "([") - (token.text in ")]") if token.kind is Kind.PUNCT else 0
         if depth == 0 and token.kind is Kind.WORD and token.value == "between":
             between += 1
-        if depth == 0 and token.kind in (Kind.WORD, Kind.PUNCT) and token.value == word:
+        if depth == 0 and token.kind in (Kind.WORD, Kind.OP, Kind.PUNCT) and token.value == word:
             if word == "and" and between:
                 between -= 1
             else:

@@ -1,4 +1,4 @@
-"""57 statements, or small sets of them, with the index that serves them best - or with none, where none pays.
+"""89 statements, or small sets of them, with the index that serves them best - or with none, where none pays.
 
 A case may accept several answers, where they are as good as each other.
 """
@@ -47,6 +47,14 @@ create table metrics (host int not null, at timestamptz not null, value int) par
 create table metrics_1 partition of metrics for values from ('2026-01-01') to ('2026-02-01');
 create table metrics_2 partition of metrics for values from ('2026-02-01') to ('2026-03-01');
 insert into metrics select i % 500, timestamptz '2026-01-01' + i * interval '50 seconds', i from generate_series(1, 100000) i;
+create table trips (id serial primary key, place point, span tstzrange, ip inet, pair int4range, driver int, kind text, km numeric, meta jsonb, at timestamptz, parent int);
+insert into trips (place, span, ip, driver, kind, km, meta, at, parent)
+select point((i::bigint*7919%1000)::float, (i::bigint*104729%1000)::float), tstzrange(timestamptz '2026-01-01' + i * interval '1 minute', timestamptz '2026-01-01' + i * interval '1 minute' + interval '1 hour'),
+ ('10.' || i%250 || '.' || (i/250)%250 || '.' || i%199)::inet, i % 3000, (array['taxi','bus','van'])[1+i%3], i % 700, jsonb_build_object('stop', i % 4000, 'tags', jsonb_build_array('a' || i % 900)),
+ timestamptz '2026-01-01' + (i::bigint*7919%100000) * interval '1 second', nullif(i % 5000, 0) from generate_series(1, 60000) i;
+create table "Mixed Case" ("Id" serial primary key, "Owner" int, "Note" text);
+insert into "Mixed Case" ("Owner","Note") select i % 4000, 'n' || i from generate_series(1, 50000) i;
+create schema other; create table other.things (id serial primary key, owner int); insert into other.things(owner) select i % 4000 from generate_series(1,50000) i;
 create view pending as select * from orders where status = 'pending';
 """
 
@@ -137,6 +145,43 @@ CASES = [
     case("one for two", [("select * from orders where user_id = 5", 1), ("select * from orders where user_id = 5 and total = 9", 1)], "orders btree (user_id)", "orders btree (user_id, total)"),
     case("the heavier one, if one is all", [("select * from users where email = 'U5@x.org'", 1), ("select * from users where name = 'name_6'", 100)], "users btree (name)", most=1),
     case("writes outweigh", [("select * from orders where total = 5 and user_id = 5", 1), ("insert into orders (user_id) values ($1)", 1_000_000)], ""),
+    # -- pages by key, and more of order
+    case("keyset", "select * from orders where (at, id) < ('2025-12-31', 500) order by at desc, id desc limit 20", "orders btree (at, id)"),
+    case("keyset after filter", "select * from orders where user_id = 5 and (at, id) < ('2025-12-31', 500) order by at desc, id desc limit 20", "orders btree (user_id, at, id)", "orders btree (user_id, at)", "orders btree (user_id)"),
+    case("equality + in + order", "select * from orders where user_id = 5 and quantity in (1,2) order by at limit 5", "orders btree (user_id, at)", "orders btree (user_id)", "orders btree (user_id, quantity)", "orders btree (user_id, quantity, at)"),
+    case("anti join", "select u.id from users u where u.team_id = 7 and not exists (select from orders o where o.user_id = u.id)", "orders btree (user_id) + users btree (team_id)", "users btree (team_id) + orders btree (user_id)", "orders btree (user_id) + users btree (team_id) include (id)", "users btree (team_id, id) + orders btree (user_id)"),
+    case("update where", "update orders set note = 'x' where user_id = 77 and status = 'pending'", "orders btree (user_id)", "orders btree (user_id) where (status = 'pending'::text)", "orders btree (status, user_id)", "orders btree (user_id, status)"),
+    case("delete where", "delete from items where sku = 'sku5'", "items btree (sku)"),
+    # -- ranges, places, networks
+    case("range contains", "select * from trips where span @> timestamptz '2026-01-05'", "trips gist (span)"),
+    case("range overlaps", "select * from trips where span && tstzrange('2026-01-05','2026-01-05 01:00')", "trips gist (span)"),
+    case("nearest", "select * from trips order by place <-> point(5,5) limit 5", "trips gist (place)"),
+    case("box", "select * from trips where place <@ box '(1,1),(3,3)'", "trips gist (place)"),
+    case("inet subnet", "select * from trips where ip << inet '10.5.0.0/24'", "trips gist (ip inet_ops)", "trips btree (ip)", "trips spgist (ip)"),
+    # -- more expressions, and what cannot be indexed
+    case("json number", "select * from trips where (meta->>'stop')::int = 77", "trips btree ((((meta ->> 'stop'::text))::integer))"),
+    case("json path deep", "select * from trips where meta->'tags' @> '[\"a5\"]'", "trips gin ((meta -> 'tags'::text))", "trips gin (((meta -> 'tags'::text)) jsonb_path_ops)"),
+    case("date_trunc on timestamptz not immutable", "select * from trips where date_trunc('day', at) = '2026-01-01 00:00+00'"),
+    case("cast to date not immutable", "select count(*) from trips where at::date = '2026-01-01'"),
+    # -- names
+    case("mixed case", "select * from \"Mixed Case\" where \"Owner\" = 7", "Mixed Case btree (Owner)"),
+    case("other schema", "select * from other.things where owner = 7", "things btree (owner)", "things btree (owner) include (id)"),
+    # -- more of all kinds
+    case("starts_with", "select * from users where starts_with(name, 'name_3999')", "users btree (name text_pattern_ops)", ""),
+    case("regex anchored", "select * from users where name ~ '^name_399'", "users btree (name text_pattern_ops)", "users gin (name gin_trgm_ops)"),
+    case("group order limit", "select user_id, sum(total) from orders group by user_id order by 2 desc limit 5", "", "orders btree (user_id) include (total)", "orders btree (user_id, total)"),
+    case("distinct few", "select distinct driver from trips where kind='bus' and driver < 10", "trips btree (driver)", "trips btree (driver, kind)", "trips btree (kind, driver)", "trips btree (driver) where (kind = 'bus'::text)", "trips btree (driver) include (kind)"),
+    case("union", "select id from orders where user_id = 5 union all select id from orders where total = 7", "orders btree (user_id) + orders btree (total)"),
+    case("lateral latest", "select t.id, o.at from teams t cross join lateral (select at from orders where user_id = t.id order by at desc limit 1) o where t.id < 50", "orders btree (user_id, at)"),
+    case("window", "select * from (select o.*, row_number() over (partition by user_id order by at desc) rn from orders o where user_id = 5) x where rn = 1", "orders btree (user_id)", "orders btree (user_id, at desc)", "orders btree (user_id, at)"),
+    case("insert on conflict", "insert into users (team_id, email, country) values (1,'a','x') on conflict (country) do nothing"),
+    case("self join", "select c.* from trips p join trips c on c.parent = p.id where p.id = 77", "trips btree (parent)"),
+    case("min and max", "select min(km), max(km) from trips", "trips btree (km)"),
+    case("boolean common side", "select count(*) from orders where paid"),
+    case("exists head of index", "select * from indexed where a = 5 and b = 7"),
+    case("needs second column", "select * from indexed where b = 7", "indexed btree (b)"),
+    case("array length", "select count(*) from users where cardinality(tags) > 3", "users btree ((cardinality(tags)))", ""),
+    case("ne few", "select * from orders where status <> 'done' and total < 500", "orders btree (total)", "orders btree (total) where (status <> 'done'::text)", "orders btree (total) include (status)", "orders btree (total, status)"),
     # -- none
     case("a small table", "select * from tiny where code = 'c5'"),
     case("most rows match", "select * from orders where status = 'done'"),

@@ -78,6 +78,9 @@ def test_sort_keys() -> None:
     assert plain is not None
     assert plain.nulls_first
     assert read_sort_key('t.a COLLATE "C"') is None
+    nearest = read_sort_key("(t.place <-> '(5,5)'::point)")
+    assert (nearest.subject, nearest.is_column, nearest.nearest) == ("place", True, True)
+    assert read_sort_key("((t.a <-> '(5,5)'::point) <-> 1)").nearest
 
 
 def test_sizes_of_real_indexes() -> None:
