@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from typing import Any, Final, Protocol
 
 import anyio
 
@@ -32,10 +32,12 @@ class Handle(Protocol):
 class Signal:
     """Set once, waited for by any number of tasks."""
 
-    __slots__ = ("_event", "_futures", "_set")
+    __slots__ = ("_event", "_futures", "_loop", "_set")
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """`loop`: asyncio's that runs, where it is known. To ask which one runs is a system call (before 3.12)."""
         self._set = False
+        self._loop = loop
         self._futures: list[asyncio.Future[None]] | None = None
         self._event: anyio.Event | None = None
 
@@ -56,22 +58,32 @@ class Signal:
         if self._event is not None:
             self._event.set()
 
-    async def wait(self) -> None:
-        """Come back once it is set; at once if it is."""
+    def wait(self) -> Awaitable[None]:
+        """Come back once it is set; at once if it is. To be awaited at once."""
         if self._set:
-            return
-        loop = _asyncio_loop()
+            return _OVER
+        loop = self._loop or _asyncio_loop()
         if loop is not None:
             future: asyncio.Future[None] = loop.create_future()
             if self._futures is None:
                 self._futures = [future]
             else:
                 self._futures.append(future)
-            await future
-        else:
-            if self._event is None:
-                self._event = anyio.Event()
-            await self._event.wait()
+            return future
+        if self._event is None:
+            self._event = anyio.Event()
+        return self._event.wait()
+
+
+class _Over:
+    """Awaited, it comes back at once."""
+
+    def __await__(self) -> Generator[None]:
+        return
+        yield
+
+
+_OVER: Final = _Over()
 
 
 class TaskOwner:
@@ -82,6 +94,15 @@ class TaskOwner:
         self._running: set[Handle] = set()
         self._idle = Signal()
         self._closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The loop that it works in; None if that is not asyncio's."""
+        loop = self._loop
+        if loop is None or loop.is_closed():  # not a promise, but an owner survives its loop where nothing runs
+            loop = self._loop = _asyncio_loop()
+        return loop
 
     @property
     def closed(self) -> bool:
@@ -96,7 +117,7 @@ class TaskOwner:
         """
         if self._closed:
             raise RuntimeError(f"cannot start {name}: its owner is closed")
-        loop = _asyncio_loop()
+        loop = self.loop
         handle: Handle
         if loop is not None:
             handle = _OnAsyncio(loop, run, name, self._ended)

@@ -51,11 +51,12 @@ class Crew:
 
     def launch(self, request: Request[T], token: str, epoch: int, *, outlives: bool) -> Flight[T]:
         """Compute under the lease that the token was granted."""
+        owner, now = self._owner, self._clock.monotonic()
         flight: Flight[T] = Flight(
-            request.key, token, epoch=epoch, outlives=outlives, started=self._clock.monotonic()
+            request.key, token, epoch=epoch, outlives=outlives, started=now, loop=owner.loop
         )
         self.leased[token] = flight
-        flight.task = self._owner.start(partial(self._fly, request, flight), f"backstay flight {flight.key[:64]}")
+        flight.task = owner.start(partial(self._fly, request, flight), f"backstay flight {flight.key[:64]}")
         return flight
 
     def launch_alone(self, request: Request[T]) -> Flight[T]:
@@ -64,7 +65,8 @@ class Crew:
         flight = self._alone.get(request.name) if plan.local else None
         if flight is not None and not flight.is_set() and now - flight.started <= LONE_BOUND:
             return flight
-        flight = Flight[T](request.key, "", epoch=self._far.log.epoch, outlives=plan.outlives, started=now)
+        epoch, loop = self._far.log.epoch, self._owner.loop
+        flight = Flight(request.key, "", epoch=epoch, outlives=plan.outlives, started=now, loop=loop)
         flight.tags = plan.label.tags
         if plan.local:
             self._alone[request.name] = flight
@@ -86,14 +88,22 @@ class Crew:
         try:
             value = await self._computed(request, made)
             flight.tags = made.tags
+            attempt: Awaitable[bool] | None = None
             try:
-                storing = self._storing(request, flight, value, made)
+                entry, kept = self._entry(request, flight, value, made)
+                if entry is not None:
+                    attempt = self._far.try_fill(name, token, entry, kept)
             finally:
                 # Nobody has to wait for the store. It is asked, though, before who is woken by the value asks it.
                 flight.land(value)
-            if storing is not None:
-                await storing
+            if entry is not None:
+                try:
+                    stored = await (attempt or self._far.fill(name, token, entry, ttl=kept))
+                except CacheUnavailable:
+                    stored = await self._far.fill(name, token, entry, ttl=kept)
                 settled = True  # used up by the fill, or found to be void
+                if stored is not True:
+                    self._not_stored(request, stored)
         except Exception as exc:  # noqa: BLE001 - handed to every caller aboard
             error = exc
         finally:
@@ -139,13 +149,13 @@ class Crew:
         computed: T = value
         return computed
 
-    def _storing(
+    def _entry(
         self, request: Request[T], flight: Flight[T], value: T, made: Computation
-    ) -> Awaitable[None] | None:
-        """The store of the value, which is under way; None if it is not to be stored, or cannot be."""
+    ) -> tuple[bytes | None, float]:
+        """What to store, and for how many seconds; None if it is not to be stored, or cannot be."""
         plan, ttl = request.plan, made.ttl
         if ttl == 0 or not plan.wanted(value):
-            return None
+            return None, 0.0
         if ttl is None:
             ttl = plan.ttl_of(value)
         kept = ttl + plan.afterlife
@@ -153,29 +163,18 @@ class Crew:
             label = plan.label
             if made.tags or made.etag is not None:
                 label = Label(label.codec, made.labels(label.tags), label.sensitive)
-            raw = self._shelf.write(
+            entry = self._shelf.write(
                 request.key, value, label, ttl=ttl, kept=kept, epoch=flight.epoch, cost=made.cost
             )
         except (EncodingError, ValueTooLarge, SealingRequired) as exc:
             self._emit(NotStored(key=request.key, reason=_REASONS[type(exc)], detail=str(exc)))
-            return None
-        attempt = self._far.try_fill(request.name, flight.token, raw, kept)
-        return self._stored(request, attempt, partial(self._far.fill, request.name, flight.token, raw, ttl=kept))
+            return None, 0.0
+        return entry, kept
 
-    async def _stored(
-        self,
-        request: Request[Any],
-        attempt: Awaitable[bool] | None,
-        insist: Callable[[], Awaitable[bool | Away]],
-    ) -> None:
-        """Wait for the store; count and tell if it did not come about."""
-        stored: bool | Away
-        try:
-            stored = await (attempt or insist())
-        except CacheUnavailable:
-            stored = await insist()
+    def _not_stored(self, request: Request[Any], stored: Literal[False] | Away) -> None:
+        """Count and tell that the store did not come about."""
         if stored is AWAY:
             self._emit(NotStored(key=request.key, reason="unavailable"))
-        elif not stored:
+        else:
             request.counts.refused += 1
             self._emit(NotStored(key=request.key, reason="refused"))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from inspect import isawaitable
 from typing import Any, Final, TypeAlias, TypeVar
@@ -39,6 +39,7 @@ _FIRST_LOOK: Final = 0.01
 _LONGEST_LOOK: Final = 1.0
 _AFTER_LEASE: Final = 0.03
 _ON_ITS_WAY: Final = 0.25
+_new: Any = getattr(tuple, "__new__")  # noqa: B009 - its type says less than Any does
 
 Step: TypeAlias = Flight[Any] | Hit | Busy
 """What an asking for a lease leads to: a computation of this process, a value, or waiting for another process."""
@@ -84,7 +85,11 @@ class Filler:
                     answered()
                     answered = None
                 if isinstance(step, Flight):
-                    if await self._flown(step, request, began):
+                    request.counts.coalesced += step.boarded  # all but the one that started it
+                    step.boarded = True
+                    if not step.is_set():
+                        await step.wait()
+                    if self._good(step, began):
                         value: T = step.result()
                         return value
                 elif isinstance(step, Hit):
@@ -104,12 +109,8 @@ class Filler:
         result: T = await alone if isawaitable(alone) else alone
         return result
 
-    async def _flown(self, flight: Flight[Any], request: Request[Any], began: int) -> bool:
-        """Wait for a flight; whether what it brought is good for who came at the epoch `began`."""
-        request.counts.coalesced += flight.boarded  # all but the one that started it
-        flight.boarded = True
-        if not flight.is_set():
-            await flight.wait()
+    def _good(self, flight: Flight[Any], began: int) -> bool:
+        """Whether what a flight brought is good for who came at the epoch `began`."""
         if flight.abandoned:
             return False
         # A tag that only the computation named may have been invalidated since it began, before this caller came.
@@ -199,59 +200,74 @@ class Filler:
         """After an invalidation: nobody joins these any more that no backend stands behind."""
         self._crew.forget_alone(concerns)
 
-    async def _asked(
+    def _asked(
         self, request: Request[Any], seen: bytes, *, together: bool = False, outlives: bool = False
-    ) -> Step:
+    ) -> Awaitable[Step]:
         """What an asking leads to that begins from now on, and is shared by all who came before it began.
 
         `together`: others ask in this very turn of the loop, so wait for them before it begins.
         """
-        rounds, name = self._rounds if request.plan.local else self._exact_rounds, request.name
+        rounds = self._rounds if request.plan.local else self._exact_rounds
+        outlives, ahead = outlives or request.plan.outlives, rounds.get(request.name)
+        if ahead is None:
+            return self._ask(rounds, request, seen, together=together, outlives=outlives)
+        return self._follow(ahead, partial(self._ask, rounds, request, seen, together=together, outlives=outlives))
+
+    async def _follow(self, ahead: Round[Step], ask: Callable[..., Awaitable[Step]]) -> Step:
+        """What a round leads to that begins from now on: another caller's, else one's own."""
+        last, good = await ahead.follow()
+        return last.answer if good else await ask(after=last)
+
+    async def _ask(
+        self,
+        rounds: dict[str, Round[Step]],
+        request: Request[Any],
+        seen: bytes,
+        *,
+        together: bool,
+        outlives: bool,
+        after: Round[Step] | None = None,
+    ) -> Step:
+        """Lead a round: ask for the lease, and do what follows from the answer."""
+        name, token = request.name, self._new_token()
         mine: Round[Step] = Round()
-        ahead = rounds.get(name)
-        if ahead is not None:
-            last, good = await ahead.follow()
-            if good:
-                return last.answer
-            last.next = mine
         rounds[name] = mine
+        if after is not None:
+            after.next = mine
         try:
             if together:
                 await anyio.lowlevel.checkpoint()
-            mine.begun = True
-            step = mine.answer = await self._step(request, seen, outlives or request.plan.outlives)
+            mine.begun, epoch = True, self._log.epoch
+            floor = self._log.newest(request.key, request.plan.label.tags)
+            claim: Claim = _new(Claim, (name, token, epoch, floor, request.plan.lease, seen))
+            answer: Acquired | Away
+            try:
+                answer = await (self._far.try_acquire(claim) or self._far.acquire(claim))
+            except CacheUnavailable:
+                answer = await self._far.acquire(claim)
+            if self._owner.closed and isinstance(answer, Granted):  # while it was asked
+                await self._far.hold(name, token, lease=0.0)
+            step = mine.answer = self._step(request, answer, token, epoch, outlives)
             mine.answered = True
             return step
         finally:
             if rounds.get(name) is mine:
                 del rounds[name]
+            if not mine.answered and mine.begun:  # cancelled, with the lease perhaps granted to nobody
+                self._withdraw(name, token)
             mine.end()
 
-    async def _step(self, request: Request[Any], seen: bytes, outlives: bool) -> Step:
-        """Ask for the lease, and do what follows from the answer."""
-        name, token, epoch = request.name, self._new_token(), self._log.epoch
-        floor = self._log.newest(request.key, request.plan.label.tags)
-        claim = Claim(name, token, epoch, floor, request.plan.lease, seen)
-        answer: Acquired | Away
-        try:
-            try:
-                answer = await (self._far.try_acquire(claim) or self._far.acquire(claim))
-            except CacheUnavailable:
-                answer = await self._far.acquire(claim)
-        except BaseException:  # cancelled, with the lease perhaps granted to nobody
-            self._withdraw(name, token)
-            raise
-        if self._owner.closed:  # while it was asked: whoever sees this computes alone
-            if isinstance(answer, Granted):
-                await self._far.hold(name, token, lease=0.0)
-            return Busy("", 0.0)
+    def _step(self, request: Request[Any], answer: Acquired | Away, token: str, epoch: int, outlives: bool) -> Step:
+        """What follows from an answer."""
+        if self._owner.closed:
+            return Busy("", 0.0)  # whoever sees this computes alone
+        if answer is AWAY:
+            return self._noted(request.name, self._crew.launch_alone(request))
         if isinstance(answer, Granted):
-            return self._noted(name, self._crew.launch(request, token, epoch, outlives=outlives))
+            return self._noted(request.name, self._crew.launch(request, token, epoch, outlives=outlives))
         if isinstance(answer, Busy):
             return self._crew.leased.get(answer.token, answer)
-        if isinstance(answer, Hit):
-            return answer
-        return self._noted(name, self._crew.launch_alone(request))
+        return answer
 
     def _noted(self, name: str, flight: Flight[Any]) -> Flight[Any]:
         """The key's crowd decides how long the flight lives. A renewal in the background has none."""

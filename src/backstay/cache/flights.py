@@ -6,6 +6,7 @@ nobody. When the last caller has gone, the computation is cancelled, unless it w
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
@@ -31,9 +32,18 @@ class Flight(Signal, Generic[T]):
         "token",
     )
 
-    def __init__(self, key: str, token: str, *, epoch: int, outlives: bool, started: float) -> None:
+    def __init__(
+        self,
+        key: str,
+        token: str,
+        *,
+        epoch: int,
+        outlives: bool,
+        started: float,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
         """`outlives`: go on when the last caller has gone. `started` is a monotonic reading."""
-        super().__init__()
+        super().__init__(loop)
         self.key = key
         self.token = token
         self.started = started

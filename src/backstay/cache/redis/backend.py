@@ -53,6 +53,7 @@ DEFAULT_BUDGET: Final = 0.25
 """Seconds within which Redis answers a request."""
 
 _CLOSING_TURNS: Final = 3
+_GRANT: Final = 3
 _GRANTED: Final = Granted()
 _KEEP_US: Final = int(MAX_TTL * 1_000_000)
 
@@ -280,6 +281,8 @@ def _way_to(url: str | Secret) -> Dial | SentinelDial | ClusterWay:
 
 
 def _acquired(answer: Any) -> Acquired:
+    if answer == _GRANT:  # the way of nearly all
+        return _GRANTED
     match answer:
         case [1, bytes(value)]:
             return Hit(value)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from backstay.errors import CacheUnavailable
 
@@ -14,11 +14,37 @@ from .scripts import call
 
 T = TypeVar("T")
 
-_Call: TypeAlias = tuple[str, Sequence[bytes], tuple[Any, ...], "asyncio.Future[T]"]
-"""A key, its names, what else the script is told about it, and whose the answer is."""
-
 CALLS_PER_COMMAND: Final = 32
 """Most calls in one command: while a script runs, the server does nothing else."""
+
+
+class _Calls(Generic[T]):
+    """Calls of one script, laid out as the command wants them: a list for each part, no object for each call."""
+
+    __slots__ = ("answers", "arguments", "keys", "names")
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []
+        self.names: list[bytes] = []
+        self.arguments: list[Any] = []
+        self.answers: list[asyncio.Future[T]] = []
+
+    def each(self) -> Iterator[_Calls[T]]:
+        """One for each call."""
+        count = len(self.keys)
+        names, arguments = len(self.names) // count, len(self.arguments) // count
+        for i in range(count):
+            alone: _Calls[T] = _Calls()
+            alone.keys, alone.answers = [self.keys[i]], [self.answers[i]]
+            alone.names = self.names[i * names : (i + 1) * names]
+            alone.arguments = self.arguments[i * arguments : (i + 1) * arguments]
+            yield alone
+
+    def fail(self, error: CacheUnavailable) -> None:
+        """There is no answer."""
+        for future in self.answers:
+            if not future.done():
+                future.set_exception(error)
 
 
 class Batch(Generic[T]):
@@ -33,7 +59,7 @@ class Batch(Generic[T]):
         self._script = script
         self._read = read
         self._tell = tell
-        self._calls: list[_Call[T]] = []
+        self._calls: _Calls[T] = _Calls()
         self._loop: asyncio.AbstractEventLoop | None = None
         self.port: Port
         """Set once, before anything is asked for."""
@@ -41,53 +67,49 @@ class Batch(Generic[T]):
     def ask(self, key: str, names: Sequence[bytes], *arguments: Any) -> asyncio.Future[T]:
         """The answer about a key, asked for together with the others of this turn.
 
-        `names` are the key's in Redis.
+        `names` are the key's in Redis. All calls of a script have as many names and arguments.
         """
         loop = self._loop
         if loop is None:
             loop = self._loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         calls = self._calls
-        if not calls:
+        if not calls.keys:
             loop.call_soon(self._send)
-        calls.append((key, names, arguments, future))
-        if len(calls) >= CALLS_PER_COMMAND:
+        calls.keys.append(key)
+        calls.names += names
+        calls.arguments += arguments
+        calls.answers.append(future)
+        if len(calls.keys) >= CALLS_PER_COMMAND:
             self._send()
         return future
 
     def _send(self) -> None:
-        calls, self._calls = self._calls, []
+        calls = self._calls
+        if not calls.keys:  # as many as one command takes have left already
+            return
+        self._calls = _Calls()
         if self.port.spans_slots:
             self._send_together(calls)
         else:  # one command for each, and one write for each node
-            for call_ in calls:
-                self._send_together([call_])
+            for alone in calls.each():
+                self._send_together(alone)
         self.port.flush()
 
-    def _send_together(self, calls: list[_Call[T]]) -> None:
-        if not calls:
-            return
-        names = [name for _, names, _, _ in calls for name in names]
-        arguments = [argument for _, _, arguments, _ in calls for argument in arguments]
+    def _send_together(self, calls: _Calls[T]) -> None:
         try:
-            self.port.send(call(self._script, names, *arguments), partial(self._answered, calls))
+            self.port.send(call(self._script, calls.names, *calls.arguments), partial(self._answered, calls))
         except CacheUnavailable as exc:
-            _fail(calls, exc)
+            calls.fail(exc)
 
-    def _answered(self, calls: list[_Call[T]], reply: Any) -> None:
+    def _answered(self, calls: _Calls[T], reply: Any) -> None:
         if isinstance(reply, Exception):
-            _fail(calls, self.port.failure(reply))
+            calls.fail(self.port.failure(reply))
             return
         read, tell = self._read, self._tell
         if tell is not None:
-            for key, _, _, _ in calls:
+            for key in calls.keys:
                 tell(key)
-        for (_, _, _, future), answer in zip(calls, reply, strict=True):
+        for future, answer in zip(calls.answers, reply, strict=True):
             if not future.done():
                 future.set_result(read(answer))
-
-
-def _fail(calls: Sequence[_Call[Any]], error: CacheUnavailable) -> None:
-    for _, _, _, future in calls:
-        if not future.done():
-            future.set_exception(error)
