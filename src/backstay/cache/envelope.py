@@ -46,6 +46,8 @@ _TAG_LENGTH: Final = struct.Struct("<H")
 times_in: Final[Callable[[bytes], tuple[int, int, int, int]]] = _TIMES.unpack_from
 """Epoch, fresh-until, dead-after and cost of an envelope that `plain` has proven."""
 
+_pack_times: Final = _TIMES.pack
+_pack_crc: Final = _CRC.pack
 _freshness_in: Final[Callable[[bytes], tuple[int, int]]] = struct.Struct("<QQ").unpack_from
 
 HEAD_BYTES: Final = 32
@@ -112,7 +114,7 @@ class Envelope(NamedTuple):
 def pack(entry: Envelope) -> bytes:
     """The bytes to store."""
     body = associated_data(entry) + entry.payload
-    return body + _CRC.pack(crc32(body))
+    return body + _pack_crc(crc32(body))
 
 
 _kinds: dict[int, dict[int, bytes]] = {}
@@ -200,8 +202,11 @@ def associated_data(entry: Envelope) -> bytes:
     Change the key, the codec, a tag, the epoch or an instant, and what was sealed does not open.
     """
     key, codec, flags, epoch, fresh, dead, cost, tags, _ = entry
-    name, packed = key.encode("utf-8", "surrogatepass"), _pack_tags(tags) if tags else b""
-    times = _TIMES.pack(epoch, fresh, dead, min(cost, _MOST_COST))
+    name = key.encode() if key.isascii() else key.encode("utf-8", "surrogatepass")
+    times = _pack_times(epoch, fresh, dead, cost if cost < _MOST_COST else _MOST_COST)
+    if not flags and not tags:
+        return times + (_kinds.get(codec, _NONE).get(len(name)) or _kind_of(codec, len(name))) + name
+    packed = _pack_tags(tags)
     return times + _KIND.pack(_MARK, codec, flags, len(name), len(packed)) + name + packed
 
 

@@ -160,12 +160,8 @@ class Shelf:
         EncodingError, ValueTooLarge or SealingRequired, as `Transcoder.write`.
         """
         now = self.now_ms()
-        times = Times(
-            epoch=epoch,
-            fresh_until=int(now + ttl * 1000.0),
-            dead_after=int(now + (ttl if kept is None else kept) * 1000.0),
-            cost=int(cost * 1_000_000),
-        )
+        fresh, dead = int(now + ttl * 1000.0), int(now + (ttl if kept is None else kept) * 1000.0)
+        times: Times = _new(Times, (epoch, fresh, dead, int(cost * 1_000_000)))
         return self._transcoder.write(key, value, label.codec, times, label.tags, sensitive=label.sensitive)
 
     def rewrite(self, envelope: Envelope, ttl: float) -> bytes | None:

@@ -22,6 +22,7 @@ from backstay.tasks import TaskOwner
 from .cluster_map import Address, ClusterMap, ClusterWay, slot_of
 from .gather import Gathering, Part
 from .link import HEARTBEAT, TRUST, Link
+from .names import encode
 from .port import Deliver, Ears, Port
 
 try:
@@ -143,10 +144,11 @@ class ClusterPort:
         link = self._owner_of(key)
         link.send(command, partial(self._answered, link, command, deliver))
 
-    def read(self, names: Sequence[bytes], deliver: Deliver) -> None:
+    def read(self, names: Sequence[bytes | str], deliver: Deliver) -> None:
         """Ask every node for what it has of these, in one write each. Of a node that is away, nothing is there."""
         parts: dict[Link | None, Part] = {}
-        for place, name in enumerate(names):
+        for place, each in enumerate(names):
+            name = encode(each) if isinstance(each, str) else each
             link, packed = self._routes.get(name) or self._route(name)
             part = parts.get(link)
             if part is None:

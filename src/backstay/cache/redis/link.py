@@ -111,7 +111,7 @@ class Link:
         except (ConnectionError, TooManyInFlight) as exc:
             raise _not_sent(exc) from None
 
-    def read(self, names: Sequence[bytes], deliver: Deliver) -> None:
+    def read(self, names: Sequence[bytes | str], deliver: Deliver) -> None:
         """Ask for the values of these names."""
         self.send((b"MGET", *names), deliver)
 

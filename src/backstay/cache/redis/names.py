@@ -23,20 +23,20 @@ class Names:
         self.epoch = encode(prefix) + b"{log}e"
         self.log = (encode(prefix) + b"{log}z", self.epoch)
         """The log and its epoch: what the scripts about it take."""
-        self._entry = encode(prefix) + b"{:"
+        self._text = prefix + "{:"
+        self._ascii = prefix.isascii()
+        self._entry = encode(self._text)
         self._lock = encode(prefix) + b"{="
 
     def entry(self, key: str) -> bytes:
         """Of the entry under a key."""
         return self._entry + (key.encode() if key.isascii() else encode(key)) + b"}"
 
-    def entries(self, keys: Sequence[str]) -> list[bytes]:
-        """`entry` for each of them."""
-        before = self._entry
-        try:
-            return [before + key + b"}" for key in map(str.encode, keys)]
-        except UnicodeEncodeError:  # a lone surrogate
-            return [self.entry(key) for key in keys]
+    def entries(self, keys: Sequence[str]) -> Sequence[bytes | str]:
+        """`entry` for each of them: as text where that is ASCII, because packing encodes it faster than we could."""
+        if self._ascii and "".join(keys).isascii():
+            return [f"{self._text}{key}}}" for key in keys]
+        return [self.entry(key) for key in keys]
 
     def entry_and_lease(self, key: str) -> tuple[bytes, bytes]:
         """Of the entry and of its lease."""

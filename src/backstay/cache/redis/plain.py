@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from backstay.errors import CacheRefused, CacheUnavailable, ConfigError, MissingExtraError
 from backstay.tasks import TaskOwner
 
+from .names import encode
 from .port import Deliver, Port
 from .scripts import DIGESTS, SOURCES
 
@@ -59,9 +60,10 @@ class PlainPort:
 
         self._owner.start(run, "backstay redis command")
 
-    def read(self, names: Sequence[bytes], deliver: Deliver) -> None:
+    def read(self, names: Sequence[bytes | str], deliver: Deliver) -> None:
         """Ask for the values of these names."""
-        self.send((b"MGET", *names), deliver)
+        # The client would encode texts in its own way, whatever that is.
+        self.send((b"MGET", *[encode(name) if isinstance(name, str) else name for name in names]), deliver)
 
     def flush(self) -> None:
         """Every command leaves by itself."""

@@ -33,8 +33,8 @@ class Port(Protocol):
         """Send one command. Raises CacheUnavailable if nothing was sent; afterwards `deliver` is told."""
         ...
 
-    def read(self, names: Sequence[bytes], deliver: Deliver) -> None:
-        """Ask for the values of these names. Raises CacheUnavailable if nothing was sent.
+    def read(self, names: Sequence[bytes | str], deliver: Deliver) -> None:
+        """Ask for the values of these names, of which texts are ASCII. Raises CacheUnavailable if nothing was sent.
 
         `deliver` is given all of them in their order, or an exception. None is a value that is not there, or on a
         server that is away while others are not.
