@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import string
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
@@ -14,7 +13,7 @@ from . import calls
 from .cache import Cache
 from .codecs import Codec
 from .freshness import Ttl, seconds
-from .keys import KeyPart, key_text
+from .templates import Arguments, Template
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -44,63 +43,45 @@ def cached(
     """
     if ttl is not None:
         seconds(ttl, "ttl")
+    given: dict[str, Any] = {"codec": codec, "grace": grace, "swr": swr}
+    # An option that says nothing is not passed on: the shortest way is that of a call without any.
+    options: Any = {name: value for name, value in given.items() if value is not None}
 
     def decorate(function: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
         if not inspect.iscoroutinefunction(function):
             raise ConfigError(f"@cached is for async functions; {function.__qualname__} is not one")
-        signature = inspect.signature(function)
-        names = tuple(signature.parameters)
-        _check(key, names, function.__qualname__, whole=True)
-        for tag in tags:
-            _check(tag, names, function.__qualname__, whole=False)
+        arguments, of_key, of_tags = Arguments(function), Template(key), [Template(tag) for tag in tags]
+        for template in (of_key, *of_tags):
+            _check(template, arguments, function.__qualname__)
+        _check_whole(of_key, arguments, function.__qualname__)
 
         @functools.wraps(function)
         async def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
-            bound = signature.bind(*args, **kwargs)
-            bound.apply_defaults()
-            texts = {name: key_text(value, name) for name, value in _used(key, tags, bound.arguments).items()}
-            return await calls.get_cached_or_compute(
-                key.format_map(texts),
-                lambda: function(*args, **kwargs),
-                ttl,
-                cache=cache,
-                codec=codec,
-                tags=[tag.format_map(texts) for tag in tags],
-                grace=grace,
-                swr=swr,
-            )
+            values = arguments.of(args, kwargs)
+            name, compute = of_key.fill(values), functools.partial(function, *args, **kwargs)
+            if not of_tags:
+                return await calls.get_cached_or_compute(name, compute, ttl, cache=cache, **options)
+            tagged = tuple([tag.fill(values) for tag in of_tags])
+            return await calls.get_cached_or_compute(name, compute, ttl, cache=cache, tags=tagged, **options)
 
         return wrapper
 
     return decorate
 
 
-def _used(key: str, tags: Sequence[str], arguments: dict[str, KeyPart]) -> dict[str, KeyPart]:
-    wanted = {name for template in (key, *tags) for name in _fields(template)}
-    return {name: value for name, value in arguments.items() if name in wanted}
-
-
-def _check(template: str, names: Sequence[str], function: str, *, whole: bool) -> None:
-    fields = _fields(template)
-    unknown = sorted(set(fields) - set(names))
+def _check(template: Template, arguments: Arguments, function: str) -> None:
+    unknown = sorted(set(template.names) - set(arguments.names))
     if unknown:
         raise ConfigError(
-            f"the template {template!r} names {unknown}, which {function}{tuple(names)} does not have"
+            f"the template {template.text!r} names {unknown}, which {function}{arguments.names} does not have"
         )
+
+
+def _check_whole(template: Template, arguments: Arguments, function: str) -> None:
     # A method's own object is no argument: its address says nothing about the result.
-    left_out = sorted(set(names) - set(fields) - {"self", "cls"})
-    if whole and left_out:
+    left_out = sorted(set(arguments.names) - set(template.names) - {"self", "cls"})
+    if left_out:
         raise ConfigError(
-            f"the key {template!r} leaves out {left_out}: calls of {function} that differ only there would share it"
+            f"the key {template.text!r} leaves out {left_out}: "
+            f"calls of {function} that differ only there would share it"
         )
-
-
-def _fields(template: str) -> list[str]:
-    try:
-        parsed = list(string.Formatter().parse(template))
-    except ValueError as exc:
-        raise ConfigError(f"the template {template!r} is malformed: {exc}") from exc
-    for _, name, spec, conversion in parsed:
-        if name is not None and (not name.isidentifier() or spec or conversion):
-            raise ConfigError(f"a template has plain names in its braces, not {{{name}}}: {template!r}")
-    return [name for _, name, _, _ in parsed if name is not None]

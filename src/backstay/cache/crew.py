@@ -52,9 +52,7 @@ class Crew:
     def launch(self, request: Request[T], token: str, epoch: int, *, outlives: bool) -> Flight[T]:
         """Compute under the lease that the token was granted."""
         owner, now = self._owner, self._clock.monotonic()
-        flight: Flight[T] = Flight(
-            request.key, token, epoch=epoch, outlives=outlives, started=now, loop=owner.loop
-        )
+        flight: Flight[T] = Flight(request.key, token, epoch=epoch, outlives=outlives, started=now, loop=owner.loop)
         self.leased[token] = flight
         flight.task = owner.start(partial(self._fly, request, flight), f"backstay flight {flight.key[:64]}")
         return flight

@@ -203,7 +203,7 @@ def associated_data(entry: Envelope) -> bytes:
     """
     key, codec, flags, epoch, fresh, dead, cost, tags, _ = entry
     name = key.encode() if key.isascii() else key.encode("utf-8", "surrogatepass")
-    times = _pack_times(epoch, fresh, dead, cost if cost < _MOST_COST else _MOST_COST)
+    times = _pack_times(epoch, fresh, dead, min(cost, _MOST_COST))
     if not flags and not tags:
         return times + (_kinds.get(codec, _NONE).get(len(name)) or _kind_of(codec, len(name))) + name
     packed = _pack_tags(tags)

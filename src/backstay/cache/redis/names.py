@@ -33,7 +33,7 @@ class Names:
         return self._entry + (key.encode() if key.isascii() else encode(key)) + b"}"
 
     def entries(self, keys: Sequence[str]) -> Sequence[bytes | str]:
-        """`entry` for each of them: as text where that is ASCII, because packing encodes it faster than we could."""
+        """`entry` for each of them: as text where that is ASCII, which is packed faster than we could encode it."""
         if self._ascii and "".join(keys).isascii():
             return [f"{self._text}{key}}}" for key in keys]
         return [self.entry(key) for key in keys]
