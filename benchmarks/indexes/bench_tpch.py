@@ -22,13 +22,13 @@ import asyncpg
 from timing import side_by_side
 from tpch_queries import INSERT, QUERIES, SCHEMA, TABLES
 
-from backstay.indexes import AdviceLimits, PostgresIndexAdvisor, PostgresIndexPlanner, Query, Workload
+from backstay.indexes import AdviceLimits, PostgresIndexAdvisor, PostgresIndexPlanner, Query, Workload, settle
 from backstay.indexes.advice import renewed
 from backstay.indexes.postgres import connect_dsn
 
 NAME = "backstay_bench_tpch"
 BUDGET = 100 * 2**20
-ROUNDS = 3  # what a proof takes back leaves room for other advice
+ROUNDS = 5
 WORKLOAD = Workload(queries=tuple(Query(sql=sql, name=name) for name, sql in QUERIES.items()))
 
 URL = os.environ.get("DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
@@ -82,36 +82,32 @@ async def main(server: str, generator: str, scale: float, *, keep: bool) -> dict
     planner, advisor = PostgresIndexPlanner.from_dsn(copy), PostgresIndexAdvisor(connect_dsn(copy))
     before = await advisor.baseline(WORKLOAD, run=True, timeout=30)
     before = renewed(before, await advisor.baseline(WORKLOAD, run=True, timeout=30))  # of two moments the better
-    rounds, refused, kept = [], (), ()
-    for _ in range(ROUNDS):
-        sizes = {index.name: index.size_bytes for index in await planner.indexes()}
-        left = BUDGET - sum(sizes[index.effective_name] for index in kept)
-        limits = AdviceLimits(budget_bytes=left, what_if_limit=2000, refused=refused)
-        began = time.perf_counter()
-        plan = await advisor.recommend(WORKLOAD, limits=limits)
-        advised = time.perf_counter()
-        applied = await advisor.apply(plan, before, timeout=30)
-        rounds.append(
-            {
-                "advised": [choice.candidate.definition for choice in plan.chosen],
-                "promised": round(plan.cost_after / plan.cost_before, 4),
-                "explains": plan.explains,
-                "seconds": round(advised - began, 2),
-                "build_and_proof_seconds": round(time.perf_counter() - advised, 2),
-                "modelled_mb": round(plan.size_bytes / 2**20, 1),
-            }
-        )
-        async for look in advisor.watch(applied.kept, before, looks=1, timeout=30):
-            applied = applied.after(look)
-        rounds[-1]["rolled_back"] = list(applied.rolled_back)
-        kept = (*kept, *applied.kept.indexes)
-        refused = (*refused, *applied.refused)
-        if not applied.refused:
-            break
+    limits = AdviceLimits(budget_bytes=BUDGET, what_if_limit=2000)
+    began = time.perf_counter()
+    settled = await settle(advisor, planner, WORKLOAD, before=before, limits=limits, rounds=ROUNDS, timeout=30)
+    applied, taken = settled.standing, time.perf_counter() - began
+    async for look in advisor.watch(applied.kept, before, looks=1, timeout=30):
+        applied = applied.after(look)
+    began = time.perf_counter()
+    await PostgresIndexAdvisor(connect_dsn(base)).recommend(WORKLOAD, limits=limits)
+    advised = time.perf_counter() - began
+    kept = applied.kept.indexes
     sizes = {index.name: index.size_bytes for index in await planner.indexes()}
     judged = await side_by_side(base, copy, WORKLOAD)
     result = {
-        "rounds": rounds,
+        "rounds": [
+            {
+                "advised": [choice.candidate.definition for choice in each.plan.chosen],
+                "promised": round(each.plan.cost_after / each.plan.cost_before, 4),
+                "explains": each.plan.explains,
+                "modelled_mb": round(each.plan.size_bytes / 2**20, 1),
+                "rolled_back": list(each.rolled_back),
+            }
+            for each in settled.rounds
+        ],
+        "seconds_to_settle": round(taken, 1),
+        "seconds_to_advise": round(advised, 2),
+        "rolled_back_later": sorted(set(applied.rolled_back) - set(settled.standing.rolled_back)),
         "built_mb": round(sum(sizes[index.effective_name] for index in kept) / 2**20, 1),
         "estimated": round(
             sum(timing.cost_after for timing in judged.timings)

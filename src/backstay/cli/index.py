@@ -27,6 +27,7 @@ from backstay.indexes import (
     Workload,
     declared_indexes,
     from_metadata,
+    settle,
     workload_from_log,
 )
 from backstay.indexes.advice import compare_baselines
@@ -175,6 +176,7 @@ def advise(
 @_SQL
 @click.option("--budget", type=float, help="MiB that the indexes may take")
 @click.option("--max-indexes", type=int)
+@click.option("--rounds", type=int, default=1, show_default=True, help="advise anew without what was dropped")
 @click.option("--watch-looks", type=int, default=0, show_default=True, help="further looks, later")
 @click.option("--interval", type=float, default=60.0, show_default=True, help="seconds between looks")
 def apply(
@@ -184,12 +186,18 @@ def apply(
     workload: Path | None,
     budget: float | None,
     max_indexes: int | None,
+    rounds: int,
     watch_looks: int,
     interval: float,
 ) -> None:
-    """Advise, build what is advised, run the reads again, and drop what made one of them slower."""
+    """Advise, build what is advised, run the reads again, and drop what made one of them slower.
+
+    With more rounds, what did not hold is followed by other advice, and all of it dropped first: use a copy.
+    """
     limits = AdviceLimits(budget_bytes=None if budget is None else budget * 2**20, max_indexes=max_indexes)
-    rows = _run(_applied(database_url, _statements(workload), limits, watch_looks, interval))
+    rows = _run(
+        _applied(database_url, _statements(workload), limits, rounds=rounds, looks=watch_looks, interval=interval)
+    )
     show(("index", "outcome"), rows, as_json=as_json)
 
 
@@ -309,14 +317,16 @@ async def _advised(url: str, workload: Workload | None, limits: AdviceLimits) ->
 
 
 async def _applied(
-    url: str, workload: Workload | None, limits: AdviceLimits, looks: int, interval: float
+    url: str, workload: Workload | None, limits: AdviceLimits, *, rounds: int, looks: int, interval: float
 ) -> list[tuple[str, str]]:
-    advisor = PostgresIndexAdvisor(connect_dsn(url))
-    plan = await _advised(url, workload, limits)
-    before = await advisor.baseline(plan.workload, run=True)
-    applied = await advisor.apply(plan, before, options=EnsureOptions(strict=False))
+    advisor, planner = PostgresIndexAdvisor(connect_dsn(url)), PostgresIndexPlanner(connect_dsn(url))
+    asked = workload or await advisor.workload()
+    before = await advisor.baseline(asked, run=True)
+    options = EnsureOptions(strict=False)
+    settled = await settle(advisor, planner, asked, before=before, limits=limits, options=options, rounds=rounds)
+    applied = settled.standing
     rows = [(outcome.index, outcome.action.value) for outcome in applied.report.outcomes]
-    rows += [(name, "rolled back: a query got slower") for name in applied.rolled_back]
+    rows += [(index.effective_name, "rolled back: a query got slower") for index in settled.refused]
     async for look in advisor.watch(applied.kept, before, interval=interval, looks=looks):
         rows += [(name, "rolled back: a query got slower") for name in look.rolled_back]
     return rows

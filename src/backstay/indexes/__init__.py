@@ -37,6 +37,7 @@ from .protocol import (
     Status,
     SupportsProgress,
 )
+from .settling import SettledAdvice, settle
 from .workload import Query, Workload, WorkloadRecorder
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ __all__ = [
     "PostgresIndexPlanner",
     "Query",
     "Registry",
+    "SettledAdvice",
     "SqliteIndexPlanner",
     "Status",
     "SupportsProgress",
@@ -89,6 +91,7 @@ __all__ = [
     "from_metadata",
     "planner_for",
     "record_engine",
+    "settle",
     "workload_from_log",
 ]
 

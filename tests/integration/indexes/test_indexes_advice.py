@@ -6,6 +6,7 @@ import os
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import asyncpg
 import pytest
@@ -23,6 +24,7 @@ from backstay.indexes import (
     Workload,
     WorkloadRecorder,
     record_engine,
+    settle,
 )
 from backstay.indexes.postgres import connect_dsn, connect_pool
 
@@ -214,6 +216,59 @@ async def test_a_bad_index_is_noticed_and_taken_back(postgres_url: str) -> None:
         assert report.undo[0].startswith("CREATE INDEX")
         assert not (await advisor(url).verify(workload, before, run=True)).regressions
         await connection.close()
+
+
+LURED = Query(sql="select * from skewed where kind = 7 order by id limit 20")
+
+
+ONE = AdviceLimits(max_indexes=1)  # the one on users: with one of its own, the other query would not be lured
+
+
+class Lured(PostgresIndexAdvisor):
+    """Advises as the real one does, and on what lures the planner away, until that is refused."""
+
+    bad = Index("skewed", "id")
+
+    async def recommend(self, workload: Workload, /, *, limits: AdviceLimits | None = None) -> IndexPlan:
+        plan = await super().recommend(workload, limits=limits)
+        refused = limits.refused if limits is not None else ()
+        return plan if self.bad in refused else replace(plan, extra=(self.bad,))
+
+
+@asynccontextmanager
+async def lured(postgres_url: str) -> AsyncIterator[tuple[Lured, PostgresIndexPlanner, Workload]]:
+    async with database(postgres_url, "hypopg") as url:
+        connection = await asyncpg.connect(url)
+        await connection.execute(
+            "create table skewed as select i as id, case when i > 395000 then 7 else i % 5 end as kind,"
+            "  repeat('x', 100) as filler from generate_series(1, 400000) i;"
+            "create index skewed_kind on skewed (kind); analyze skewed"
+        )
+        await connection.close()
+        user = Query(sql="select * from users where email = 'U5@x.org'", calls=100_000)
+        yield Lured(connect_dsn(url)), PostgresIndexPlanner.from_dsn(url), Workload(queries=(LURED, user))
+
+
+async def test_what_execution_refutes_makes_room_for_other_advice(postgres_url: str) -> None:
+    async with lured(postgres_url) as (advisor, planner, workload):
+        settled = await settle(advisor, planner, workload, limits=ONE)
+        assert [each.refused for each in settled.rounds] == [(Lured.bad,), ()]
+        assert settled.standing is settled.rounds[1]
+        assert settled.refused == (Lured.bad,)
+        names = {index.name for index in await planner.indexes()}
+        assert "skewed_kind" in names  # which was there before
+        assert {index.effective_name for index in settled.standing.kept.indexes} < names
+        assert Lured.bad.effective_name not in names
+
+
+async def test_when_the_rounds_are_over_the_best_of_them_stands(postgres_url: str) -> None:
+    async with lured(postgres_url) as (advisor, planner, workload):
+        settled = await settle(advisor, planner, workload, limits=ONE, rounds=1)
+        assert [each.refused for each in settled.rounds] == [(Lured.bad,)]
+        assert bodies(settled.standing.kept) == {"users btree (email)"}
+        assert {index.effective_name for index in settled.standing.kept.indexes} < {
+            index.name for index in await planner.indexes()
+        }
 
 
 async def test_the_engine_records_what_it_is_asked(postgres_url: str) -> None:
