@@ -14,6 +14,9 @@ import json
 import asyncpg
 from bench_app import URL, Bench
 
+from backstay.indexes import Index, Key
+from backstay.indexes.candidates import Candidate
+from backstay.indexes.postgres.items import sample_items
 from backstay.indexes.sizes import TableFacts, brin_bytes, btree_bytes, gin_bytes, read_tables
 from backstay.indexes.statements import statement
 
@@ -87,7 +90,11 @@ async def ratios(bench: Bench) -> dict[str, float]:
     found = {name: modelled(tables, name) / await built(connection, name) for name in BTREES}
     events, payload = tables["events"], tables["events"].column("payload")
     gin = await built(connection, "events using gin (payload jsonb_path_ops)")
-    found["gin events(payload)"] = gin_bytes(events.rows, events.pages, payload) / gin
+    index = Index("events", Key(column="payload", opclass="jsonb_path_ops"), method="gin")
+    inverted = Candidate(index=index, table=("public", "events"), subjects=("payload",), size_bytes=0)
+    samples = await sample_items(connection, [inverted], {inverted.table: events})
+    sample = samples[inverted.table, index.keys[0]]
+    found["gin events(payload)"] = gin_bytes(events.rows, events.pages, payload, sample=sample) / gin
     brin = await built(connection, "events using brin (at)")
     found["brin events(at)"] = brin_bytes(events.pages, [events.column("at")]) / brin
     await connection.close()

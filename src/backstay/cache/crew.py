@@ -60,11 +60,11 @@ class Crew:
     def launch_alone(self, request: Request[T]) -> Flight[T]:
         """Compute without the backend, and store nothing. Shared within this process for a bounded time."""
         plan, now = request.plan, self._clock.monotonic()
-        flight = self._alone.get(request.name) if plan.local else None
-        if flight is not None and not flight.is_set() and now - flight.started <= LONE_BOUND:
-            return flight
+        ahead = self._alone.get(request.name) if plan.local else None
+        if ahead is not None and not ahead.is_set() and now - ahead.started <= LONE_BOUND:
+            return ahead
         epoch, loop = self._far.log.epoch, self._owner.loop
-        flight = Flight(request.key, "", epoch=epoch, outlives=plan.outlives, started=now, loop=loop)
+        flight: Flight[T] = Flight(request.key, "", epoch=epoch, outlives=plan.outlives, started=now, loop=loop)
         flight.tags = plan.label.tags
         if plan.local:
             self._alone[request.name] = flight

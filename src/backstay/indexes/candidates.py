@@ -16,7 +16,7 @@ from backstay.errors import InvalidIndex
 from .conditions import SortKey, Term, Use, plain_text
 from .declared import Index, Key
 from .plans import Access
-from .sizes import TableFacts, brin_bytes, btree_bytes, gin_bytes, gist_bytes
+from .sizes import ItemSample, TableFacts, brin_bytes, btree_bytes, gin_bytes, gist_bytes
 
 _MAX_KEYS = 4
 _MAX_INCLUDED = 4
@@ -66,6 +66,10 @@ class Harvest:
     tables: Mapping[tuple[str, str], TableFacts]
     roots: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict[tuple[str, str], tuple[str, str]])
     has_trigram: bool = False
+    samples: Mapping[tuple[tuple[str, str], Key], ItemSample] = field(
+        default_factory=dict[tuple[tuple[str, str], Key], ItemSample]
+    )
+    """What rows hold of what a GIN index would keep, by table and key."""
     frequency: Counter[tuple[tuple[str, str], str]] = field(default_factory=Counter[tuple[tuple[str, str], str]])
 
     def root(self, access: Access) -> tuple[str, str]:
@@ -225,7 +229,11 @@ class _Shapes:
                 self.facts.rows, facts, included, fraction=predicate[1] if predicate else 1
             ),
             "gin": lambda: gin_bytes(
-                self.facts.rows, self.facts.pages, facts[0], trigrams=keys[0].opclass == "gin_trgm_ops"
+                self.facts.rows,
+                self.facts.pages,
+                facts[0],
+                trigrams=keys[0].opclass == "gin_trgm_ops",
+                sample=self.harvest.samples.get((self.table, keys[0])),
             ),
             "gist": lambda: gist_bytes(self.facts.rows, facts),
             "brin": lambda: brin_bytes(self.facts.pages, facts),

@@ -37,6 +37,7 @@ from backstay.secret import Secret
 
 from .connect import Connect, Connection, connect_dsn, translated
 from .health import read_foreign_keys
+from .items import sample_items
 from .planner import PostgresIndexPlanner
 from .verify import Proof, analyze_expressions, measure
 from .whatif import SEARCH_SAMPLES, WhatIf, has_extension
@@ -242,7 +243,13 @@ class _Advice:
 
     async def find(self) -> IndexPlan:
         """Harvest, narrow, search, and put the foreign keys beside."""
+        for plan in self._survey.plans.values():
+            self._harvest.note(plan.accesses)
         pool = self._harvested()
+        if inverted := [candidate for candidate in pool if candidate.index.method == "gin"]:
+            connection = self._what_if.connection
+            self._harvest.samples = await sample_items(connection, inverted, self._survey.tables)
+            pool = self._harvested()  # again, with what the samples tell of their sizes
         cache = CostCache(oracle=self._oracle(), relevant=self._relevant, limit=self._questions())
         bundles = await self._narrowed(cache)
         picked: frozenset[Candidate] = frozenset[Candidate]().union(*bundles)
@@ -300,8 +307,6 @@ class _Advice:
 
     def _harvested(self) -> frozenset[Candidate]:
         """All candidates; fills in which of them can matter to which query."""
-        for plan in self._survey.plans.values():
-            self._harvest.note(plan.accesses)
         refused = {f"{index.schema or 'public'}.{index.table} {index.body_sql()}" for index in self._limits.refused}
         pool: dict[Candidate, Candidate] = {}
         own: dict[str, set[Candidate]] = {}

@@ -1,0 +1,111 @@
+"""What a GIN index is modelled to take, from a sample of its rows, beside what it takes once it is built."""
+
+from __future__ import annotations
+
+import asyncpg
+import pytest
+
+from backstay.indexes import Index, Key
+from backstay.indexes.candidates import Candidate
+from backstay.indexes.postgres.items import sample_items
+from backstay.indexes.sizes import TableFacts, gin_bytes, read_tables
+from backstay.indexes.statements import statement
+
+from .test_indexes_advice import database
+
+pytestmark = [pytest.mark.postgres, pytest.mark.asyncio]
+
+SHAPES = """
+create table events as select i as id,
+    jsonb_build_object('k', i % 20000, 'source', 'web', 'page', i % 50) as payload
+    from generate_series(1, 300000) i;
+create table small as select i as id, jsonb_build_object('k', i % 1000) as payload from generate_series(1, 60000) i;
+create table mixed as select i as id, jsonb_build_object('ref', 'R' || i,
+    'tags', jsonb_build_array('a' || i % 900, 'b' || i % 7),
+    'nested', jsonb_build_object('deep', md5(i::text))) as payload from generate_series(1, 100000) i;
+create table sparse as select i as id,
+    case when i % 10 = 0 then jsonb_build_object('k', i) end as payload from generate_series(1, 300000) i;
+create table scalar as select i as id, to_jsonb(i % 500) as payload from generate_series(1, 60000) i;
+create table numbers as select i as id, array[i % 100, i % 7919, i * 7 % 31] as tags
+    from generate_series(1, 200000) i;
+select setseed(0.5);
+create table words as select i as id,
+    array['t' || (random() * random() * 5000)::int, 't' || (random() * 50)::int] as tags
+    from generate_series(1, 150000) i;
+create table texts as select i as id, 'user ' || md5(i::text) || ' of street ' || i % 5000 as note
+    from generate_series(1, 100000) i;
+create table found as select i as id, to_tsvector('simple',
+    'order ' || i || ' of customer ' || i % 3000 || ' by card ' || i * 7 % 20) as terms
+    from generate_series(1, 100000) i;
+create table parted (id int, tags int[]) partition by range (id);
+create table parted_1 partition of parted for values from (0) to (60000);
+create table parted_2 partition of parted for values from (60000) to (200000);
+insert into parted select i, array[i % 100, i % 3000] from generate_series(1, 120000) i;
+analyze;
+"""
+
+CASES = [
+    ("events", "payload", "jsonb_path_ops"),
+    ("events", "payload", None),
+    ("small", "payload", "jsonb_path_ops"),
+    ("mixed", "payload", "jsonb_path_ops"),
+    ("mixed", "payload", None),
+    ("sparse", "payload", "jsonb_path_ops"),
+    ("scalar", "payload", None),
+    ("numbers", "tags", None),
+    ("words", "tags", None),
+    ("texts", "note", "gin_trgm_ops"),
+    ("found", "terms", None),
+]
+
+
+def inverted(table: str, column: str, opclass: str | None) -> Candidate:
+    index = Index(table, Key(column=column, opclass=opclass), method="gin")
+    return Candidate(index=index, table=("public", table), subjects=(column,), size_bytes=0)
+
+
+async def facts_of(connection: asyncpg.Connection) -> dict[tuple[str, str], TableFacts]:
+    tables = read_tables(await connection.fetch(statement("tables"))).values()
+    return {(facts.schema, facts.name): facts for facts in tables}
+
+
+async def test_inverted_indexes_are_as_large_as_modelled(postgres_url: str) -> None:
+    async with database(postgres_url, "pg_trgm") as url:
+        connection = await asyncpg.connect(url)
+        await connection.execute(SHAPES)
+        tables = await facts_of(connection)
+        ratios = {}
+        for table, column, opclass in CASES:
+            candidate = inverted(table, column, opclass)
+            samples = await sample_items(connection, [candidate], tables)
+            facts = tables[candidate.table]
+            sample = samples[candidate.table, candidate.index.keys[0]]
+            modelled = gin_bytes(facts.rows, facts.pages, facts.column(column), sample=sample)
+            await connection.execute(f"create index built on {table} using gin ({column} {opclass or ''})")
+            ratios[table, opclass] = modelled / await connection.fetchval("select pg_relation_size('built')")
+            await connection.execute("drop index built")
+        await connection.close()
+    assert {case: ratio for case, ratio in ratios.items() if not 0.75 <= ratio <= 1.25} == {}
+
+
+async def test_a_sample_is_of_all_partitions_and_reads_no_more_than_it_needs(postgres_url: str) -> None:
+    async with database(postgres_url, "pg_trgm") as url:
+        connection = await asyncpg.connect(url)
+        await connection.execute(SHAPES)
+        tables = await facts_of(connection)
+        candidates = [inverted("parted", "tags", None), inverted("events", "payload", None)]
+        for sample in (await sample_items(connection, candidates, tables)).values():
+            assert 9_000 < sample.rows < 11_000
+        await connection.close()
+
+
+async def test_what_may_not_be_read_is_not_sampled(postgres_url: str) -> None:
+    async with database(postgres_url) as url:
+        connection = await asyncpg.connect(url)
+        await connection.execute("create table t (tags int[]); insert into t values ('{1}'); analyze t")
+        await connection.execute("drop role if exists backstay_reads_nothing; create role backstay_reads_nothing")
+        tables = await facts_of(connection)
+        await connection.execute("set role backstay_reads_nothing")
+        assert await sample_items(connection, [inverted("t", "tags", None)], tables) == {}
+        await connection.execute("reset role; drop role backstay_reads_nothing")
+        await connection.close()
