@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 DESC = 1  # indoption bits, src/include/catalog/pg_index.h
 NULLS_FIRST = 2
+_BOOLEANS = {"on": "true", "yes": "true", "off": "false", "no": "false"}
 
 
 class Row(Protocol):
@@ -70,6 +71,7 @@ class CatalogIndex:
     predicate: str | None = None
     unique: bool = False
     nulls_not_distinct: bool = False
+    immediate: bool = True
     options: tuple[str, ...] = ()
     valid: bool = True
     ready: bool = True
@@ -99,10 +101,14 @@ class CatalogIndex:
             self.predicate,
         )
 
-    @property
-    def definition(self) -> tuple[object, ...]:
-        """What makes two indexes equal in the server's own words: shape, order of INCLUDE, options."""
-        return (*self.shape, self.include, self.options)
+    def is_what(self, wanted: CatalogIndex) -> bool:
+        """Whether it is what another one, as the server wrote that down, asks for.
+
+        Storage parameters that are not asked for are somebody's tuning, and no reason to build a second index.
+        """
+        return (*self.shape, self.include) == (*wanted.shape, wanted.include) and (
+            not wanted.options or self.options == wanted.options
+        )
 
     @property
     def qualified(self) -> str:
@@ -137,7 +143,8 @@ def read_index(row: Row) -> CatalogIndex:
         predicate=row["predicate"],
         unique=row["is_unique"],
         nulls_not_distinct=row["nulls_not_distinct"],
-        options=tuple(sorted(row["options"] or ())),
+        immediate=row["is_immediate"],
+        options=tuple(sorted(map(_plain_option, row["options"] or ()))),
         valid=row["is_valid"],
         ready=row["is_ready"],
         constraint=row["constraint_kind"],
@@ -159,6 +166,12 @@ def read_index(row: Row) -> CatalogIndex:
 def _loaded(value: str | Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
     # asyncpg hands json out as text unless the application has set a codec of its own on the connection.
     return json.loads(value) if isinstance(value, str) else value
+
+
+def _plain_option(option: str) -> str:
+    """A storage parameter in one spelling: the server keeps `off` and `false` as they were written."""
+    name, _, value = option.partition("=")
+    return f"{name}={_BOOLEANS.get(value.lower(), value)}"
 
 
 def _read_key(key: Mapping[str, Any]) -> CatalogKey:

@@ -16,7 +16,7 @@ def compare(wanted: Index, normalised: CatalogIndex, existing: Sequence[CatalogI
     valid one wins, then the one with the wanted name.
     """
     name = wanted.effective_name
-    equal = [index for index in existing if index.definition == normalised.definition]
+    equal = [index for index in existing if index.is_what(normalised)]
     equal.sort(key=lambda index: (not index.valid, index.name != name))
     if equal and equal[0].valid:
         status = Status.PRESENT if wanted.name is None or equal[0].name == name else Status.OTHER_NAME

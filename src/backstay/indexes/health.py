@@ -139,10 +139,12 @@ def _overlaps(uses: Sequence[IndexUse]) -> Iterator[Finding]:
     """Each index that another one of its table can stand in for, with the strongest of those."""
     by_table: dict[int, list[IndexUse]] = {}
     for use in uses:
-        if use.index.valid and use.index.parent is None:
+        if use.index.valid:
             by_table.setdefault(use.index.table_oid, []).append(use)
     for group in by_table.values():
         for use in group:
+            if use.index.parent is not None:  # it goes with its parent; it may stand in for others, though
+                continue
             stand_ins = [
                 (trouble, other.index)
                 for other in group
@@ -189,6 +191,8 @@ def _covers(one: CatalogIndex, other: CatalogIndex) -> bool:
     if one.unique and not (other.unique and len(one.keys) == len(other.keys)):
         return False
     if one.unique and one.nulls_not_distinct != other.nulls_not_distinct:
+        return False
+    if one.unique and one.immediate and not other.immediate:  # ON CONFLICT and foreign keys want the immediate one
         return False
     stored = {key.text for key in other.keys} | set(other.include)
     return set(one.include) <= stored

@@ -72,6 +72,19 @@ VECTORS: list[tuple[str, Index, bool]] = [
     ("create index i on t using hash (a)", Index("t", "a"), False),
     ("create index i on t (a) with (fillfactor = 70)", Index("t", "a", options={"fillfactor": 70}), True),
     ("create index i on t (\"Odd\")", Index("t", "Odd"), True),
+    ("create index i on t (a) with (fillfactor = 70)", Index("t", "a"), True),  # somebody's tuning
+    ("create index i on t (a)", Index("t", "a", options={"fillfactor": 70}), False),
+    ("create index i on t (c varchar_ops)", Index("t", "c"), True),
+    ("create index i on t (b varchar_pattern_ops)", Index("t", Key(column="b", opclass="text_pattern_ops")), True),
+    ("create index i on t (b collate \"default\" text_ops)", Index("t", "b"), True),
+    ("create index i on t using gin (g) with (fastupdate = off)",
+     Index("t", "g", method="gin", options={"fastupdate": False}), True),
+    ("create index i on t using gin (g) with (fastupdate = on)",
+     Index("t", "g", method="gin", options={"fastupdate": False}), False),
+    ("create index i on t (a) where not (b is null)", Index("t", "a", where="b is not null"), False),
+    ("create index i on t (a) where a between 1 and 5", Index("t", "a", where="a >= 1 and a <= 5"), True),
+    ("create index i on t ((a))", Index("t", Key(expression="a")), True),
+    ("alter table t add constraint i primary key (a)", Index("t", "a", unique=True), True),
 ]  # fmt: skip
 
 
@@ -111,6 +124,9 @@ create index c_code on child (code) where code is not null;       -- serves the 
 create table part (id int, day int, primary key (id, day)) partition by range (day);
 create table part1 partition of part for values from (0) to (10);
 create index part_day on part (day);
+create index part1_day on part1 (day);                            -- duplicate of the part of part_day
+alter table child add constraint c_later unique (tags, x) deferrable;
+create unique index c_now on child (tags, x);                     -- no duplicate: that one is checked later
 create index only_parent on only part (id);                       -- invalid, as a parent without parts is
 insert into parent select i, 'c' || i from generate_series(1, 100) i;
 insert into child select i, 1 + i % 100, 'c' || (1 + i % 100), i % 5 from generate_series(1, 1000) i;
@@ -123,6 +139,7 @@ FOUND = {
     (Trouble.DUPLICATE, "c_id"),
     (Trouble.DUPLICATE, "c_tags2"),
     (Trouble.DUPLICATE, "c_lower2"),
+    (Trouble.DUPLICATE, "part1_day"),
     (Trouble.INVALID, "c_bad"),
     (Trouble.MISSING_FK, ""),
 }

@@ -100,7 +100,7 @@ def test_unused_is_said_only_when_it_is_safe() -> None:
 
 def test_a_partitioned_index_is_used_when_a_part_is() -> None:
     parent = IndexUse(index=made("p", A, oid=1, partitioned=True))
-    part = IndexUse(index=made("c", A, oid=2, parent=1), scans=3)
+    part = IndexUse(index=replace(made("c", A, oid=2, parent=1), table_oid=2), scans=3)
     assert judge(HealthInput(uses=(parent, part), stats_age=OLD)).findings == ()
     idle = judge(HealthInput(uses=(parent, replace(part, scans=0)), stats_age=OLD))
     assert {finding.index: finding.droppable for finding in idle.findings} == {"p": True}

@@ -12,7 +12,14 @@ select
         select json_agg(json_build_object(
             'text', pg_get_indexdef(i.indexrelid, k, false),
             'column', (select attname from pg_attribute where attrelid = t.oid and attnum = i.indkey[k - 1] and attnum > 0),
-            'opclass', (select opcname || ':' || opcmethod from pg_opclass where oid = i.indclass[k - 1]),
+            -- Of classes that are one and the same under several names (varchar_ops is text_ops), the first name.
+            'opclass', (
+                select min(twin.opcname::text) || ':' || o.opcmethod
+                from pg_opclass o
+                join pg_opclass twin using (opcmethod, opcfamily, opcintype, opckeytype)
+                where o.oid = i.indclass[k - 1]
+                group by o.opcmethod
+            ),
             'collation', (select collname from pg_collation where oid = i.indcollation[k - 1]),
             'option', i.indoption[k - 1],
             'params', (select attoptions from pg_attribute where attrelid = i.indexrelid and attnum = k)
@@ -21,6 +28,7 @@ select
     ) as keys,
     pg_get_expr(i.indpred, i.indrelid) as predicate,
     i.indisunique as is_unique,
+    i.indimmediate as is_immediate,
     -- The column exists since PostgreSQL 15; to_jsonb reads it where it is and gives null where it is not.
     coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false) as nulls_not_distinct,
     c.reloptions as options,
