@@ -22,7 +22,7 @@ _NEGLIGIBLE = 0.001
 _REMOVE_BELOW = 0.005
 _SAME = 0.01  # a smaller index does as well if no query loses more than this,
 _NEARLY = 0.25  # or this, when that is no more than _MIN_COST_SAVED units,
-_ONE_ROW = 5.0  # or a row fetched from a page read at random (4 units): to spare one is no reason to be wider
+_TWO_ROWS = 9.0  # or two rows fetched from pages read at random (4 units each): no reason to be wider
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,7 +283,7 @@ class Search:
         for query in self._touched(trial ^ chosen):
             before = (await self.cache.estimate(query, chosen)).cost
             after = (await self.cache.estimate(query, trial)).cost
-            if after - before > max(_SAME * before, min(_NEARLY * before, _MIN_COST_SAVED), _ONE_ROW):
+            if after - before > max(_SAME * before, min(_NEARLY * before, _MIN_COST_SAVED), _TWO_ROWS):
                 return False
         return True
 

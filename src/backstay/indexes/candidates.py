@@ -161,9 +161,7 @@ class _Shapes:
 
     def _tails(self, used: set[str]) -> Iterator[tuple[Key, ...]]:
         yield ()
-        for subject in self.ranges:
-            if subject not in used:
-                yield (_key(subject, self.columns[subject]),)
+        yield from self._range_tails(used)
         order = [key for key in self.access.order if key.subject not in used]
         if order and not any(key.nearest for key in order):
             yield _order_keys(order)
@@ -178,6 +176,14 @@ class _Shapes:
                 yield (*_order_keys(group), extreme)
         for extreme in extremes:
             yield (extreme,)
+
+    def _range_tails(self, used: set[str]) -> Iterator[tuple[Key, ...]]:
+        ranges = [_key(subject, self.columns[subject]) for subject in self.ranges if subject not in used]
+        for key in ranges:
+            yield (key,)
+        if len(ranges) == 2:  # the second one is compared in the index as well, entry by entry
+            yield tuple(ranges)
+            yield tuple(reversed(ranges))
 
     def _with_covering(
         self, keys: tuple[Key, ...], predicate: tuple[str, float] | None, about: str = ""
@@ -330,7 +336,9 @@ class _Shapes:
         """Ranges, places and networks: what contains, overlaps, or is nearest."""
         nearest = [key for key in self.access.order[:1] if key.nearest and self.access.limited]
         asked = [(term.subject, self._saved()) for term in self.access.terms if self._is_asked_of(term)]
-        asked += [(key.subject, {"": max(0.0, self.access.cost - _NEAREST_COST)}) for key in nearest]
+        # Where there is a filter, so many more have to be looked at until enough of the nearest ones pass it.
+        share = min(1.0, self.access.rows / max(self.facts.rows, 1.0)) if self.access.terms else 1.0
+        asked += [(k.subject, {"": max(0.0, self.access.cost - _NEAREST_COST / max(share, 1e-9))}) for k in nearest]
         for subject, saves in asked:
             kind = self.facts.column(subject).type
             if kind.endswith("range") or kind in _SPATIAL:

@@ -12,6 +12,7 @@ from .conditions import SortKey, Term, columns_in, names_in, read_sort_key, read
 _CONDITIONS = (
     "Filter", "Index Cond", "Recheck Cond", "Hash Cond", "Merge Cond", "Join Filter", "One-Time Filter",
 )  # fmt: skip
+_PASS_ON = ("Limit", "LockRows", "Sort", "Incremental Sort")  # ask for no more rows than they are asked for
 _EXTREME = re.compile(r"^(?:PARTIAL )?(?:min|max)\(([\w.\"]+)\)$")
 Node = Mapping[str, Any]
 
@@ -98,15 +99,23 @@ def _note_conditions(node: Node, accesses: dict[str, Access]) -> None:
             continue
         _need(condition, accesses)
         for term in read_terms(condition):
-            access = accesses.get(term.alias)
-            if access is not None and term not in access.terms:
-                access.terms.append(term)
+            for access in _called(term.alias, accesses):
+                if term not in access.terms:
+                    access.terms.append(term)
+
+
+def _called(alias: str, accesses: dict[str, Access]) -> list[Access]:
+    """The relation of an alias. Above the parts of a partitioned table it is the table's: then all of its parts."""
+    if alias in accesses:
+        return [accesses[alias]]
+    part = re.compile(rf"{re.escape(alias)}_\d+")
+    return [access for name, access in accesses.items() if part.fullmatch(name)]
 
 
 def _need(text: str, accesses: dict[str, Access]) -> None:
     for alias, column in columns_in(text):
-        if alias in accesses:
-            accesses[alias].needed.add(column)
+        for access in _called(alias, accesses):
+            access.needed.add(column)
 
 
 def _note_output(node: Node, is_top: bool, accesses: dict[str, Access]) -> None:
@@ -127,8 +136,10 @@ def _note_output(node: Node, is_top: bool, accesses: dict[str, Access]) -> None:
 
 def _note_extreme(text: str, accesses: dict[str, Access], alone: Access | None) -> None:
     key = read_sort_key(text)
-    if key is not None and key.alias in accesses:
-        accesses[key.alias].extremes.append(key.subject)
+    found = [] if key is None else _called(key.alias, accesses)
+    if key is not None and found:
+        for access in found:
+            access.extremes.append(key.subject)
     elif alone is not None and "." not in text:
         alone.extremes.append(text.strip('"'))
 
@@ -141,9 +152,9 @@ def _note_order(node: Node, accesses: dict[str, Access], *, limited: bool) -> No
         whole = [key for key in keys if key is not None]
         if not keys or len(whole) != len(keys) or len({key.alias for key in whole}) != 1:
             continue
-        access = accesses.get(whole[0].alias)
-        if access is not None and not getattr(access, attribute):
-            setattr(access, attribute, tuple(whole))
-            access.limited = access.limited or (limited and attribute == "order")
+        for access in _called(whole[0].alias, accesses):
+            if not getattr(access, attribute):
+                setattr(access, attribute, tuple(whole))
+                access.limited = access.limited or (limited and attribute == "order")
     for child in node.get("Plans", ()):
-        _note_order(child, accesses, limited=limited and node["Node Type"] in ("Limit", "Sort", "Incremental Sort"))
+        _note_order(child, accesses, limited=limited and node["Node Type"] in _PASS_ON)
