@@ -39,7 +39,7 @@ from .connect import Connect, Connection, connect_dsn, translated
 from .health import read_foreign_keys
 from .items import sample_items
 from .planner import PostgresIndexPlanner
-from .verify import Proof, analyze_expressions, measure
+from .verify import ADMITTED, STANDING, Proof, analyze_expressions, measure
 from .whatif import SEARCH_SAMPLES, WhatIf, has_extension
 
 Table = tuple[str, str]
@@ -114,7 +114,7 @@ class PostgresIndexAdvisor:
 
     async def baseline(self, workload: Workload, /, *, run: bool = False, timeout: float = 5.0) -> Baseline:
         """How the workload fares now. See `IndexAdvisor.baseline`."""
-        return await self._proof(workload, run=run, timeout=timeout).measure(None)
+        return await self._proof(workload, run=run, timeout=timeout, threshold=STANDING).measure(None)
 
     async def verify(
         self, workload: Workload, before: Baseline, /, *, run: bool = False, timeout: float = 5.0
@@ -139,7 +139,7 @@ class PostgresIndexAdvisor:
         report = await planner.ensure(plan.indexes, options=options)
         with translated("analyzing"):
             await analyze_expressions(self._connect, plan.indexes)
-        proof = self._proof(plan.workload, run=True, timeout=timeout)
+        proof = self._proof(plan.workload, run=True, timeout=timeout, threshold=ADMITTED)
         return AppliedPlan(plan=plan, report=report, proof=await proof.of(_new(plan, report), before))
 
     async def watch(
@@ -154,7 +154,7 @@ class PostgresIndexAdvisor:
         timeout: float = 5.0,
     ) -> AsyncGenerator[WatchReport]:
         """Look again and again, and drop what made a query slower. See `IndexAdvisor.watch`."""
-        proof = self._proof(plan.workload, run=run, timeout=timeout)
+        proof = self._proof(plan.workload, run=run, timeout=timeout, threshold=STANDING)
         standing = list(plan.indexes)
         for look in range(looks):
             if look:
@@ -163,7 +163,7 @@ class PostgresIndexAdvisor:
             standing = [index for index in standing if index.effective_name not in report.rolled_back]
             yield report
 
-    def _proof(self, workload: Workload, *, run: bool, timeout: float) -> Proof:
+    def _proof(self, workload: Workload, *, run: bool, timeout: float, threshold: float) -> Proof:
         queries = _named(workload)
 
         async def measured(names: Collection[str] | None) -> Baseline:
@@ -172,7 +172,9 @@ class PostgresIndexAdvisor:
                 async with self._connect() as connection, WhatIf(connection, asked).opened(timeout) as what_if:
                     return await measure(what_if, asked, run=run, timeout=timeout)
 
-        return Proof(connect=self._connect, measure=measured, clock=self._clock, emit=self._emit)
+        return Proof(
+            threshold=threshold, connect=self._connect, measure=measured, clock=self._clock, emit=self._emit
+        )
 
 
 def _new(plan: IndexPlan, report: EnsureReport) -> list[Index]:

@@ -31,8 +31,10 @@ from .whatif import WhatIf
 
 _RUNS = 5
 _DOUBTS = 3
-# Below the threshold that is promised: measured another time, what just passed here may come out a little slower.
-_SURELY = 1.10
+ADMITTED = 1.10
+"""How much slower a query may be for a new index to stay: measured another time it may come out a little slower."""
+STANDING = 1.15
+"""And for one that stays already: else what was just admitted would be expelled by the noise of the next look."""
 _READS = ("select", "with", "values", "table")
 
 
@@ -93,6 +95,7 @@ async def _run_once(connection: Connection, sql: str, timeout: float) -> float:
 class Proof:
     """Checks indexes that were built against what was before them. `measure` runs queries by name."""
 
+    threshold: float
     connect: Connect
     measure: Callable[[Collection[str] | None], Awaitable[Baseline]]
     clock: Clock
@@ -105,7 +108,7 @@ class Proof:
         after = await self._doubted(before, after)
         rolled_back: list[str] = []
         undo: list[str] = []
-        while guilty := least_missed(_strictly(before, after), dict(after.plans), ours):
+        while guilty := least_missed(self._compared(before, after), dict(after.plans), ours):
             undo += await self._drop(guilty, ours)
             rolled_back += guilty
             touched = {query for query, used in after.plans if used & guilty.keys()}
@@ -119,11 +122,14 @@ class Proof:
     async def _doubted(self, before: Baseline, after: Baseline) -> Baseline:
         """Measure what looks slower again: a busy moment is not a reason to drop an index."""
         for _ in range(_DOUBTS):
-            slower = {timing.query for timing in _strictly(before, after).regressions}
+            slower = {timing.query for timing in self._compared(before, after).regressions}
             if not slower:
                 break
             after = renewed(after, await self.measure(slower))
         return after
+
+    def _compared(self, before: Baseline, after: Baseline) -> Verification:
+        return replace(compare_baselines(before, after), threshold=self.threshold)
 
     async def _drop(self, guilty: Mapping[str, Timing], tables: Mapping[str, str]) -> tuple[str, ...]:
         planner = PostgresIndexPlanner(self.connect, clock=self.clock, emitter=self.emit)
@@ -131,10 +137,6 @@ class Proof:
         for name, timing in guilty.items():
             self.emit(IndexRolledBack(index=name, table=tables[name], fingerprint=timing.query, ratio=timing.ratio))
         return undo
-
-
-def _strictly(before: Baseline, after: Baseline) -> Verification:
-    return replace(compare_baselines(before, after), threshold=_SURELY)
 
 
 async def analyze_expressions(connect: Connect, indexes: Iterable[Index]) -> None:
