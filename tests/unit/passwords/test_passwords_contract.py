@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 
 import pytest
 
@@ -61,6 +62,13 @@ def test_strong_keeps_random_passwords_and_stops_mangled_words():
     assert all(rules.check(password) for password in made)
     weak = ["P@ssw0rd2024!", "Sommer2024!", "1qaz2wsx!QAZ", "p.a.s.s.w.o.r.d", "JohnSmith1985", "drowssap99"]
     assert not any(rules.check(password) for password in weak)
+
+
+def test_no_word_of_a_passphrase_comes_twice():
+    words = [f"word{number}" for number in range(1_024)]
+    made = generate_passphrase(words=200, wordlist=words)
+    assert len(set(made.secret.reveal().split("-"))) == 200
+    assert made.bits == pytest.approx(math.log2(math.perm(1_024, 200)))
 
 
 @pytest.mark.asyncio
