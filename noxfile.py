@@ -22,7 +22,7 @@ nox.options.sessions = ["tests"]
 nox.options.error_on_external_run = True
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
-PYTHONS = ("3.11", "3.12", "3.13")
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 OLDEST_REDIS = "redis==5.2.1"
 TEST_RINGS = ("tests/unit", "tests/conformance", "tests/integration", "tests/typing", "tests/docs")
 
