@@ -73,7 +73,7 @@ def local_tier(trace: Trace, capacity: int) -> int:
         key = str(number)
         entry = tier.entries.get(key)
         if entry is not None:
-            entry.uses = 1
+            entry.used = True
             hits += 1
         else:
             tier.admit(key, None, size=0, until=0.0, epoch=0, checked=0, tags=(), ticket=None)

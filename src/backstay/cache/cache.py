@@ -27,7 +27,7 @@ from .freshness import Age, Defaults, Ttl, seconds
 from .globs import matcher
 from .invalidating import Invalidator
 from .keys import check_key, stored_name
-from .local import MOST_USES, LocalEntry
+from .local import LocalEntry
 from .locks import Lease, Locks
 from .near import Local
 from .protocol import CacheBackend, LockBackend, Trust
@@ -80,6 +80,7 @@ class Cache:
             clock: where time comes from.
         """
         self._clock: Clock = clock or SystemClock()
+        self._monotonic = self._clock.monotonic
         self._defaults = defaults or Defaults()
         self._emit = Emitter(listeners)
         self._owner = TaskOwner()
@@ -132,10 +133,9 @@ class Cache:
         kept = self._kept.get(key)
         if kept is not None and not options:
             # The way of most hits, spelt out: nothing is awaited, and nothing called but the clock.
-            now = self._clock.monotonic()
-            if now < kept.until and now < self._trust.until and kept.checked == self._log.epoch and kept.plain:
-                if kept.uses < MOST_USES:
-                    kept.uses += 1
+            now = self._monotonic()
+            if now < kept.plain_until and now < self._trust.until and kept.checked == self._log.epoch:
+                kept.used = True
                 kept.counts.hits += 1
                 remembered: T = kept.value
                 return remembered

@@ -2,21 +2,20 @@
 
 ::
 
-    epoch u64 | fresh-until u64 | dead-after u64 | cost u32
+    checksum u64 | epoch u64 | fresh-until u64 | dead-after u64 | cost u32
     | magic "bs" | version u8 | codec u8 | flags u8 | key length u16 | tags length u16
-    | key | tags | payload | crc32 u32
+    | key | tags | payload
 
-Little-endian. The checksum covers everything before it. Epoch is in microseconds, the two instants are
+Big-endian. The checksum is XXH3-64 of everything behind it. Epoch is in microseconds, the two instants are
 milliseconds since 1970, the cost of the computation is in microseconds. Each tag is led by its length (u16).
 
 The order serves the reader, which does this for every hit: all that is the same in every usual entry of a key (no
-flags, no tags) stands in one place and is compared at once, and a checksum at the end of what it covers proves the
-whole without a copy, because it leaves a fixed remainder.
+flags, no tags) stands in one place and is compared at once, and what differs stands before it and is read at once.
 
 A reader that has any doubt (too short, foreign magic, another version, another key, a wrong checksum) gets a
 reason and no value: a reply delivered to the wrong caller, a swapped value and a flipped bit are all caught
-here. The checksum stops accidents and not attackers; values that are sealed are authenticated as well, and all of
-the envelope with them.
+here. The checksum stops accidents and not attackers (of damaged envelopes one in 2^64 has the right one by chance);
+values that are sealed are authenticated as well, and all of the envelope with them.
 """
 
 from __future__ import annotations
@@ -25,30 +24,28 @@ import struct
 from collections.abc import Callable, Sequence
 from enum import Enum, IntFlag
 from typing import Any, Final, NamedTuple, Protocol
-from zlib import crc32
 
-_TIMES: Final = struct.Struct("<QQQI")
-_KIND: Final = struct.Struct("<3sBBHH")
-_KIND_AT: Final = _TIMES.size
+from xxhash import xxh3_64_digest, xxh3_64_intdigest
+
+CHECKSUM_BYTES: Final = 8
+"""The checksum at the front, of all that stands behind it."""
+
+_TIMES: Final = struct.Struct(">QQQI")
+_KIND: Final = struct.Struct(">3sBBHH")
+_KIND_AT: Final = CHECKSUM_BYTES + _TIMES.size
 _START: Final = _KIND_AT + _KIND.size
-_CRC: Final = struct.Struct("<I")
-CRC_BYTES: Final = _CRC.size
-"""The checksum at the end."""
-
-_SHORTEST: Final = _START + CRC_BYTES
-_PROVEN: Final = 0x2144DF1C  # of anything followed by its own CRC-32, whatever it is
+_WORTH_A_VIEW: Final = 4096  # bytes: a smaller copy costs less than a view
 _MAGIC: Final = b"bs"
-_VERSION: Final = 2
+_VERSION: Final = 3
 _MARK: Final = _MAGIC + bytes([_VERSION])
 _MOST_COST: Final = 0xFFFFFFFF
-_TAG_LENGTH: Final = struct.Struct("<H")
+_TAG_LENGTH: Final = struct.Struct(">H")
 
-times_in: Final[Callable[[bytes], tuple[int, int, int, int]]] = _TIMES.unpack_from
-"""Epoch, fresh-until, dead-after and cost of an envelope that `plain` has proven."""
+times_in: Final[Callable[[bytes], tuple[int, int, int, int, int]]] = struct.Struct(">QQQQI").unpack_from
+"""Checksum, epoch, fresh-until, dead-after and cost of an envelope that `plain` has proven."""
 
 _pack_times: Final = _TIMES.pack
-_pack_crc: Final = _CRC.pack
-_freshness_in: Final[Callable[[bytes], tuple[int, int]]] = struct.Struct("<QQ").unpack_from
+_freshness_in: Final[Callable[[bytes], tuple[int, int, int]]] = struct.Struct(">QQQ").unpack_from
 
 HEAD_BYTES: Final = 32
 """How much of an envelope a reader hands back as "I have seen this and it will not do"."""
@@ -114,7 +111,7 @@ class Envelope(NamedTuple):
 def pack(entry: Envelope) -> bytes:
     """The bytes to store."""
     body = associated_data(entry) + entry.payload
-    return body + _pack_crc(crc32(body))
+    return xxh3_64_digest(body) + body
 
 
 _kinds: dict[int, dict[int, bytes]] = {}
@@ -124,14 +121,12 @@ _NONE: Final[dict[int, bytes]] = {}
 def plain(raw: bytes, key: str, codec: int) -> int:
     """Where the payload begins, if this is the usual envelope: of this key and codec, no flags, no tags, unharmed.
 
-    Its end is `CRC_BYTES` before the end of the bytes. 0: it is anything else, and `unpack` knows what.
+    It goes on to the end of the bytes. 0: it is anything else, and `unpack` knows what.
     """
     name = key.encode() if key.isascii() else key.encode("utf-8", "surrogatepass")
     kind = _kinds.get(codec, _NONE).get(len(name)) or _kind_of(codec, len(name))
-    if (
-        raw.startswith(kind + name, _KIND_AT)
-        and crc32(raw) == _PROVEN
-        and len(raw) >= _START + len(name) + CRC_BYTES
+    if raw.startswith(kind + name, _KIND_AT) and raw.startswith(
+        xxh3_64_digest(raw[CHECKSUM_BYTES:] if len(raw) < _WORTH_A_VIEW else memoryview(raw)[CHECKSUM_BYTES:])
     ):
         return _START + len(name)
     return 0
@@ -152,42 +147,41 @@ def fresh_payloads(
         return {}
     payloads: dict[str, bytes] = {}
     present: Any = raws
-    kinds, latest, proven = _kinds.setdefault(codec, {}), log.latest, _PROVEN
-    for key, name, raw, crc in zip(keys, names, present, map(crc32, present), strict=True):
+    kinds, latest = _kinds.setdefault(codec, {}), log.latest
+    checksums = map(xxh3_64_intdigest, [raw[CHECKSUM_BYTES:] for raw in present])
+    for key, name, raw, right in zip(keys, names, present, checksums, strict=True):
         start = _START + len(name)
         kind = kinds.get(len(name)) or _kind_of(codec, len(name))
-        if crc == proven and raw[_KIND_AT:start] == kind + name:
-            epoch, fresh = _freshness_in(raw)
-            if now_ms < fresh and (epoch >= latest or not log.newest(key, (), epoch)):
-                payload = raw[start:-CRC_BYTES]
-                if payload or len(raw) >= start + CRC_BYTES:
-                    payloads[key] = payload
+        if raw[_KIND_AT:start] == kind + name:
+            checksum, epoch, fresh = _freshness_in(raw)
+            if checksum == right and now_ms < fresh and (epoch >= latest or not log.newest(key, (), epoch)):
+                payloads[key] = raw[start:]
     return payloads
 
 
 def unpack(raw: bytes, key: str) -> Envelope | Doubt:
     """What was stored under `key`, or why the bytes are not that."""
-    if len(raw) < _SHORTEST:
+    if len(raw) < _START:
         return Doubt.SHORT
-    mark, codec, flags, key_length, tags_length = _KIND.unpack_from(raw, _TIMES.size)
+    mark, codec, flags, key_length, tags_length = _KIND.unpack_from(raw, _KIND_AT)
     if mark != _MARK:
         return Doubt.VERSION if mark.startswith(_MAGIC) else Doubt.FOREIGN
-    if crc32(raw) != _PROVEN:
+    checksum, epoch, fresh, dead, cost = times_in(raw)
+    if xxh3_64_intdigest(memoryview(raw)[CHECKSUM_BYTES:]) != checksum:
         return Doubt.CHECKSUM
     tags_start = _START + key_length
     if raw[_START:tags_start] != key.encode("utf-8", "surrogatepass"):
         return Doubt.OTHER_KEY
     tags: tuple[str, ...] = ()
     payload_start = tags_start + tags_length
-    if payload_start > len(raw) - CRC_BYTES:  # a right checksum over wrong content: not packed here
+    if payload_start > len(raw):  # a right checksum of wrong content: not packed here
         return Doubt.FOREIGN
     if tags_length:
         try:
             tags = _unpack_tags(raw[tags_start:payload_start])
         except (struct.error, UnicodeDecodeError):
             return Doubt.FOREIGN
-    epoch, fresh, dead, cost = _TIMES.unpack_from(raw)
-    return Envelope(key, codec, flags, epoch, fresh, dead, cost, tags, raw[payload_start:-CRC_BYTES])
+    return Envelope(key, codec, flags, epoch, fresh, dead, cost, tags, raw[payload_start:])
 
 
 def _kind_of(codec: int, key_length: int) -> bytes:

@@ -21,9 +21,6 @@ from backstay.errors import ConfigError
 OVERHEAD: Final = 250
 """Bytes that an entry costs beside key and value: the object, and its slots in dict and queue (CPython 3.11)."""
 
-MOST_USES: Final = 3
-"""Beyond this many, who serves a hit need not count."""
-
 LARGEST_SHARE: Final = 8
 """A value may take one part in this many of the tier; a larger one would drive out too much."""
 
@@ -38,24 +35,25 @@ _LEAST_STEP: Final = 4
 
 
 class LocalEntry:
-    """A decoded value and what decides whether it may be served. Mutable on purpose: a hit writes `uses`."""
+    """A decoded value and what decides whether it may be served. Mutable on purpose: a hit sets `used`."""
 
     __slots__ = (
-        "checked", "codec", "counts", "epoch", "main", "plain", "size", "tags", "until", "uses", "value",
+        "checked", "codec", "counts", "epoch", "main", "plain_until", "size", "tags", "until", "used", "value",
     )  # fmt: skip
 
     codec: Any
     """What decoded the value. This and the two below are set by whoever admits it: nothing here looks at them."""
     counts: Any
     """Where its hits are counted."""
-    plain: bool
-    """Whether who asks without options is served the value as it is."""
+    plain_until: float
+    """`until`, where who asks without options may be served the value as it is; else 0."""
 
     def __init__(
         self, value: Any, *, size: int, until: float, epoch: int, checked: int, tags: tuple[str, ...], main: bool
     ) -> None:
         self.value = value
         self.until = until
+        self.plain_until = 0.0
         """Monotonic seconds up to which it may be served."""
         self.epoch = epoch
         """The epoch of the scope log at which its computation began."""
@@ -63,8 +61,8 @@ class LocalEntry:
         """The epoch of the scope log at which it was last judged."""
         self.tags = tags
         self.size = size
-        self.uses = 0
-        """Hits since the queues last looked, at most 3. They ask only whether there were any."""
+        self.used = False
+        """Whether there was a hit since the queues last looked."""
         self.main = main
 
 
@@ -137,7 +135,7 @@ class LocalTier:
             return None
         main = old.main if old is not None else self._came_back(hash(key))
         entry = LocalEntry(value, size=weight, until=until, epoch=epoch, checked=checked, tags=tags, main=main)
-        entry.uses = old.uses if old is not None else 0
+        entry.used = old is not None and old.used
         self._put(key, entry)
         while len(self.entries) > self._max_entries or self._bytes > self._max_bytes:
             self._make_room()
@@ -202,8 +200,8 @@ class LocalTier:
         from_small = self._small_is_due()
         key, entry = next(iter((self._small if from_small else self._main).items()))
         self._take(key)
-        if entry.uses:
-            entry.uses = 0
+        if entry.used:
+            entry.used = False
             entry.main = True
             self._put(key, entry)
         elif from_small:

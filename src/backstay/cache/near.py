@@ -17,7 +17,7 @@ from backstay.errors import ConfigError
 
 from .codecs import DEFAULT, Codec
 from .keys import namespace_of, stored_name
-from .local import MOST_USES, LocalEntry, LocalTier
+from .local import LocalEntry, LocalTier
 from .protocol import Trust
 from .results import MISSING
 from .scopes import ScopeLog
@@ -93,8 +93,7 @@ class Near:
             return MISSING
         if entry.checked != self._log.epoch and not self._still_good(key, entry):
             return MISSING
-        if entry.uses < MOST_USES:
-            entry.uses += 1
+        entry.used = True
         entry.counts.hits += 1
         value = entry.value
         return value.decode() if type(value) is Encoded else value
@@ -124,7 +123,8 @@ class Near:
             )
             if entry is not None:
                 entry.codec, entry.counts = codec, counts
-                entry.plain = codec is DEFAULT and value is found.value
+                if codec is DEFAULT and value is found.value:
+                    entry.plain_until = entry.until
 
     def drop(self, key: str) -> None:
         """The key changed."""

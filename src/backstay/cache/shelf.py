@@ -9,7 +9,7 @@ from backstay.clock import Clock
 from backstay.events import Emitter
 
 from .codecs import Codec
-from .envelope import CRC_BYTES, HEAD_BYTES, Doubt, Envelope, fresh_payloads, plain, times_in, unpack
+from .envelope import HEAD_BYTES, Doubt, Envelope, fresh_payloads, plain, times_in, unpack
 from .events import Doubted
 from .far import AWAY, FarTier
 from .freshness import Age, age
@@ -96,10 +96,10 @@ class Shelf:
         start = plain(raw, key, codec.number)
         if not start or self._seals:
             return self._judge_closely(key, raw, codec, now_ms)
-        epoch, fresh, dead, cost = times_in(raw)
+        _, epoch, fresh, dead, cost = times_in(raw)
         if now_ms >= dead or (epoch < self._log.latest and self._log.newest(key, (), epoch)):
             return None
-        payload = raw[start:-CRC_BYTES]
+        payload = raw[start:]
         try:
             value = codec.decode(payload)
         except Exception:  # noqa: BLE001 - an application's codec may raise anything; doubt is a miss

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
-from itertools import groupby
-from typing import Any
 
 from .keys import namespace_of
 
@@ -86,10 +84,9 @@ class Tally:
 
     def looked_up(self, keys: Collection[str], hits: Collection[str]) -> None:
         """Several keys were looked up, with these hits among them."""
-        known: list[Any] = list(map(self._by_key.get, hits))
-        for _, run in groupby(known if all(known) else map(self.of, hits), id):
-            counts, *more = run
-            counts.hits += 1 + len(more)
+        known, of = self._by_key.get, self.of
+        for key in hits:
+            (known(key) or of(key)).hits += 1
         if len(hits) < len(keys):
             for key in keys:
                 if key not in hits:

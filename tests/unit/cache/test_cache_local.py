@@ -27,7 +27,7 @@ def hits(tier, keys):
             admit(tier, key, key)
         else:
             assert entry.value == key
-            entry.uses = min(3, entry.uses + 1)
+            entry.used = True
             found += 1
     return found
 
@@ -38,7 +38,7 @@ def test_what_is_admitted_is_found_with_all_that_was_said_of_it():
     entry = tier.admit("k", value, size=3, until=2.5, epoch=4, checked=5, tags=("x", "y"), ticket=tier.ticket())
     assert tier.entries["k"] is entry
     assert entry.value is value
-    assert (entry.until, entry.epoch, entry.checked, entry.tags, entry.uses) == (2.5, 4, 5, ("x", "y"), 0)
+    assert (entry.until, entry.epoch, entry.checked, entry.tags, entry.used) == (2.5, 4, 5, ("x", "y"), False)
     assert (len(tier), tier.bytes) == (1, 3 + "k".__sizeof__() + OVERHEAD)
 
 
@@ -176,7 +176,7 @@ class TierMachine(RuleBasedStateMachine):
     def use(self, key):
         entry = self.tier.entries.get(key)
         if entry is not None:
-            entry.uses = min(3, entry.uses + 1)
+            entry.used = True
 
     @rule(key=keys)
     def drop(self, key):

@@ -31,6 +31,7 @@ ALSO_ALLOWED: dict[str, set[str]] = {
     "zstandard": {"compression", "zstd"},
     "jinja2": {"report"},
     "hiredis": {"redis", "wire", "link"},
+    "xxhash": {"envelope"},
     "trio": {"pool", "tasks"},  # only where a loop of trio runs already: its way to be woken from a thread
     "pytest": {"testing"},
     "hypothesis": {"testing"},

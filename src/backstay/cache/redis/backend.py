@@ -259,7 +259,9 @@ class RedisCache:
     def _future(
         self, send: Callable[[Deliver], None], then: Callable[[Any], None] | None = None
     ) -> asyncio.Future[Any]:
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        # Kept, because to ask which loop runs is a system call (before Python 3.12).
+        loop = self._owner.loop or asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
 
         def deliver(reply: Any) -> None:
             failure = self._port.failure(reply) if isinstance(reply, Exception) else None
