@@ -39,7 +39,10 @@ async def read_health(
 
 
 async def _age(connection: Connection, now: datetime) -> timedelta | None:
-    since = await connection.fetchval(statement("statistics_age"))
+    row = await connection.fetchrow(statement("statistics_age"))
+    since = row["since"] if row else None
+    if row and since is None and row["may_look"]:
+        since = await connection.fetchval(statement("database_age"))
     return None if since is None else now - since
 
 
@@ -60,6 +63,7 @@ async def _uses(
                 scans=row["scans"] + elsewhere,
                 index_rows=row["index_rows"],
                 table_rows=row["table_rows"],
+                heap_pages=row["heap_pages"],
                 inserted=row["inserted"],
                 updated=row["updated"],
                 hot_updated=row["hot_updated"],
@@ -78,6 +82,7 @@ async def read_foreign_keys(connection: Connection) -> tuple[ForeignKey, ...]:
             name=row["name"],
             columns=tuple(row["columns"]),
             referenced=row["referenced"],
+            partitioned=row["is_partitioned"],
         )
         for row in await connection.fetch(statement("foreign_keys"))
     )
