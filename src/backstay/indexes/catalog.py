@@ -190,5 +190,5 @@ def _read_key(key: Mapping[str, Any]) -> CatalogKey:
 
 
 def read_indexes(rows: Iterable[Row]) -> tuple[CatalogIndex, ...]:
-    """Indexes from the rows of ``catalog.sql``."""
-    return tuple(read_index(row) for row in rows)
+    """Indexes from the rows of ``catalog.sql``. One that was dropped while they were read has no definition."""
+    return tuple(read_index(row) for row in rows if row["ddl"] is not None)

@@ -7,7 +7,7 @@ back.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import Enum
 
@@ -273,7 +273,10 @@ def _invalid(uses: Iterable[IndexUse]) -> Iterator[Finding]:
         if index.valid or index.partitioned or index.in_progress:
             continue
         evidence = ("pg_index.indisvalid is false and no session builds it", index.ddl)
-        yield _drop_finding(index, Trouble.INVALID, evidence, "it serves no query and slows every write")
+        found = _drop_finding(index, Trouble.INVALID, evidence, "it serves no query and slows every write")
+        if index.parent is not None:  # it was attached as it is, and keeps the whole invalid
+            found = replace(found, remedy=f"reindex index concurrently {_qualified(index.schema, index.name)}")
+        yield found
 
 
 def _unused(facts: HealthInput) -> Iterator[Finding]:

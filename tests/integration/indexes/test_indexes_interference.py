@@ -280,6 +280,35 @@ async def test_the_deadline_may_pass_while_something_is_dropped(postgres_url: st
         assert await place.indexes() == {"t_a": True}
 
 
+async def test_workers_who_prune_at_once_drop_each_index_once(postgres_url: str) -> None:
+    async with _place(postgres_url) as place:
+        for number in range(5):
+            await place.connection.execute(f"create index old_{number} on t (b) where a > {number}")
+        options = EnsureOptions(prune=True)
+        reports = await asyncio.gather(*[place.planner.ensure([BY_A], options=options) for _ in range(8)])
+        dropped = [outcome.index for report in reports for outcome in report.of(Action.DROPPED)]
+        assert sorted(dropped) == [f"old_{number}" for number in range(5)]
+        assert await place.indexes() == {"t_a": True}
+
+
+async def test_indexes_may_be_dropped_while_the_catalogue_is_read(postgres_url: str) -> None:
+    async with _place(postgres_url) as place:
+        await place.connection.execute("create index t_a on t (a)")
+        dropper, done = await place.other(), asyncio.Event()
+
+        async def drop() -> None:
+            while not done.is_set():
+                for sql in ("create index i{0} on t (b)", "drop index i{0}"):
+                    await dropper.execute(";".join(sql.format(number) for number in range(20)))
+
+        dropping = asyncio.create_task(drop())
+        for _ in range(20):
+            assert "t_a" in {index.name for index in await place.planner.indexes()}
+            assert (await place.planner.diff([BY_A])).clean
+        done.set()
+        await dropping
+
+
 async def test_a_bare_name_drops_no_index_of_another_schema(postgres_url: str) -> None:
     async with _place(postgres_url) as place:
         await place.connection.execute(
@@ -354,6 +383,24 @@ async def test_the_parts_of_long_names_are_kept_apart(postgres_url: str) -> None
         assert all((await place.indexes("p11")).values())
         assert part_name("short", 7) == "short_7"
         assert len(part_name(part_name("ß" * 31, 2**32 - 1), 2**32 - 1).encode()) <= 63
+
+
+async def test_a_part_that_was_attached_as_a_leftover_is_rebuilt(postgres_url: str) -> None:
+    async with _place(postgres_url) as place:
+        await place.connection.execute(
+            "create table p (a int, k int) partition by range (k);"
+            "create table p1 partition of p for values from (0) to (9); insert into p values (1, 1), (1, 1)"
+        )
+        with pytest.raises(asyncpg.UniqueViolationError):
+            await place.connection.execute("create unique index concurrently p1_a on p1 (a, k)")
+        await place.connection.execute(
+            "create unique index p_a on only p (a, k); alter index p_a attach partition p1_a; truncate p"
+        )
+        (finding,) = (await place.planner.health()).findings
+        assert (finding.droppable, finding.remedy) == (False, 'reindex index concurrently "public"."p1_a"')
+        assert (await place.planner.ensure([Index("p", ["a", "k"], unique=True, name="p_a")])).ok
+        assert await place.indexes("p") == {"p_a": True}
+        assert await place.indexes("p1") == {"p1_a": True}
 
 
 async def test_beside_a_foreign_table_the_parent_is_valid_all_the_same(postgres_url: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import anyio
 import asyncpg
@@ -25,9 +25,9 @@ async def read_blockers(connection: Connection, pid: int) -> tuple[Blocker, ...]
     return tuple(map(_blocker, await connection.fetch(statement("blockers"), pid)))
 
 
-async def read_holders(connection: Connection, tables: Sequence[str]) -> tuple[Blocker, ...]:
-    """The sessions that keep these tables (as SQL) from being built on. Waits for no lock."""
-    return tuple(map(_blocker, await connection.fetch(statement("holders"), tables, LOCK_CLASS)))
+async def read_holders(connection: Connection, table_oid: int) -> tuple[Blocker, ...]:
+    """The sessions that keep a table from being built on. Waits for no lock."""
+    return tuple(map(_blocker, await connection.fetch(statement("holders"), table_oid, LOCK_CLASS)))
 
 
 def _blocker(row: asyncpg.Record) -> Blocker:

@@ -67,15 +67,15 @@ class Builder:
     waiting_for: tuple[Blocker, ...] = field(default=())
 
     @asynccontextmanager
-    async def turn(self, table_oid: int, index: Index) -> AsyncGenerator[None]:
-        """Hold this worker's turn on the table of an index.
+    async def turn(self, table_oid: int, name: str, table: str) -> AsyncGenerator[None]:
+        """Hold this worker's turn on a table, for the sake of the index of that name.
 
         The lock is *tried* again and again and never waited for: a session that waits inside the server holds
         a snapshot, and the build of the worker it waits for would in turn wait for that.
         """
         key = table_oid - (1 << 32) if table_oid >= 1 << 31 else table_oid
         while not await self.connection.fetchval("select pg_try_advisory_lock($1, $2)", LOCK_CLASS, key):
-            await self.see_holders(index)
+            await self._see_holders(table_oid, name, table)
             await self.clock.sleep(random.uniform(*_TURN_POLL))  # noqa: S311 - spreads workers, guards nothing
         self.forget()
         try:
@@ -85,19 +85,19 @@ class Builder:
                 # A session that is gone has given up its turn, and what ended it is being raised.
                 await self.connection.execute(f"select pg_advisory_unlock({LOCK_CLASS}, {key})")
 
-    async def see_holders(self, index: Index) -> None:
-        """Remember who keeps the table of an index, and tell it when they have become others."""
-        seen = await read_holders(self.connection, [index.qualified_table])
+    async def _see_holders(self, table_oid: int, name: str, table: str) -> None:
+        """Remember who keeps the table, and tell it when they have become others."""
+        seen = await read_holders(self.connection, table_oid)
         if {blocker.pid for blocker in seen} != {blocker.pid for blocker in self.waiting_for}:
-            self._told(index.effective_name, index.table, seen)
+            self._told(name, table, seen)
 
     async def compare(self, index: Index) -> Comparison:
         """One index beside the catalogue, once nobody else is building it."""
         while True:
-            (found,) = (await read_diff(self.connection, [index])).comparisons
-            if found.status is not Status.IN_PROGRESS:
-                return found
-            await self.see_holders(index)
+            (comparison,) = (await read_diff(self.connection, [index])).comparisons
+            if comparison.status is not Status.IN_PROGRESS or comparison.found is None:
+                return comparison
+            await self._see_holders(comparison.found.table_oid, index.effective_name, index.table)
             await self.clock.sleep(0.25)
 
     async def compare_all(self, wanted: Sequence[Index]) -> IndexDiff:

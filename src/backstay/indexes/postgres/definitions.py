@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import TypeVar
 
 import anyio
 import asyncpg
@@ -17,8 +19,11 @@ from backstay.indexes.tokens import tokenize
 
 from .connect import Connection
 
+T = TypeVar("T")
+
 _CLONE = "backstay_clone_"
 _LOCK_TIMEOUT = 5.0
+_READINGS = 5
 # What a role or a database may have set for its requests, and what would end a build in the middle or a session
 # while it waits for its turn. Some of them are younger than PostgreSQL 13.
 _TIMEOUTS = (
@@ -68,6 +73,22 @@ async def read_diff(
     """
     if not wanted:
         return IndexDiff(comparisons=())
+    return await rereading(lambda: _read_diff(connection, wanted, lock_timeout))
+
+
+async def rereading(read: Callable[[], Awaitable[T]]) -> T:
+    """What `read` finds in the catalogue, read again where an index was dropped under its eyes.
+
+    The server deparses indexes that a statement's snapshot still has and that are gone by then; it calls that an
+    internal error ("cache lookup failed").
+    """
+    for _ in range(_READINGS - 1):
+        with suppress(asyncpg.InternalServerError):
+            return await read()
+    return await read()
+
+
+async def _read_diff(connection: Connection, wanted: Sequence[Index], lock_timeout: float) -> IndexDiff:
     tables = list(dict.fromkeys(index.qualified_table for index in wanted))
     refused: asyncpg.PostgresError | None = None
     rows: list[asyncpg.Record] = []
@@ -87,9 +108,14 @@ async def read_diff(
     return _assemble(wanted, tables, rows)
 
 
+async def read_catalog(connection: Connection, tables: Sequence[str] | None = None) -> tuple[CatalogIndex, ...]:
+    """The indexes of these tables (as SQL), or of all of the user's."""
+    return read_indexes(await rereading(lambda: connection.fetch(statement("catalog"), tables)))
+
+
 async def read_named(connection: Connection, table: str, name: str) -> CatalogIndex | None:
     """The index of that name on a table (as SQL), or None: also if it is another table's."""
-    found = read_indexes(await connection.fetch(statement("catalog"), [table]))
+    found = await read_catalog(connection, [table])
     return next((index for index in found if index.name == name and not index.table.startswith(_CLONE)), None)
 
 
@@ -104,7 +130,8 @@ def _catalog_with_tables() -> str:
 def _assemble(wanted: Sequence[Index], tables: list[str], rows: Sequence[asyncpg.Record]) -> IndexDiff:
     clones: dict[str, CatalogIndex] = {}
     existing: dict[str, list[CatalogIndex]] = {table: [] for table in tables}
-    for row, index in zip(rows, read_indexes(rows), strict=True):
+    standing = [row for row in rows if row["ddl"] is not None]
+    for row, index in zip(standing, read_indexes(standing), strict=True):
         if index.table.startswith(_CLONE):
             clones[index.name] = index
         for table in row["asked"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import anyio
 
@@ -105,7 +105,7 @@ class EnsureRun:
         table = await self.connection.fetchrow(_TABLE, wanted.qualified_table)
         if table is None:
             raise BuildRefused(f"the table {wanted.table} is gone", attempts=0)
-        async with self.builder.turn(table["oid"], wanted):
+        async with self.builder.turn(table["oid"], wanted.effective_name, wanted.table):
             # What stood in the first comparison may be another worker's doing by now.
             comparison = await self.builder.compare(wanted)
             if _half_swapped(comparison) and comparison.found is not None:
@@ -182,19 +182,31 @@ class EnsureRun:
         """Drop what nobody wants, unless something that is wanted does not stand: the old one may serve for it."""
         late = [outcome.index for outcome in self.outcomes if outcome.action in (Action.FAILED, Action.DEFERRED)]
         while self.superfluous:
-            index, action = self.superfluous[0], Action.DROPPED
-            reason, blockers = index.ddl, tuple[Blocker, ...]()
-            if late:
-                action, reason = Action.DEFERRED, f"not dropped before {', '.join(late)} stands"
-            else:
-                try:
-                    await self._drop(index)
-                except BuildRefused as exc:
-                    action, reason, blockers = Action.FAILED, exc.reason, exc.blockers
-            self.superfluous = self.superfluous[1:]
-            self._keep(
-                Outcome(index=index.name, table=index.table, action=action, reason=reason, blockers=blockers)
+            index = self.superfluous[0]
+            outcome: Outcome | None = Outcome(
+                index=index.name,
+                table=index.table,
+                action=Action.DEFERRED,
+                reason=f"not dropped before {', '.join(late)} stands",
             )
+            if not late:
+                outcome = await self._pruned(index)
+            self.superfluous = self.superfluous[1:]
+            if outcome is not None:
+                self._keep(outcome)
+
+    async def _pruned(self, index: CatalogIndex) -> Outcome | None:
+        """Drop it; None if another worker did, who may have made another one of that name."""
+        outcome = Outcome(index=index.name, table=index.table, action=Action.DROPPED, reason=index.ddl)
+        async with self.builder.turn(index.table_oid, index.name, index.table):
+            found = await read_named(self.connection, qualified(index.schema, index.table), index.name)
+            if found is None or found.oid != index.oid:
+                return None
+            try:
+                await self._drop(index)
+            except BuildRefused as exc:
+                return replace(outcome, action=Action.FAILED, reason=exc.reason, blockers=exc.blockers)
+        return outcome
 
     async def _gate_opens(self, wanted: Index) -> bool:
         """Wait for the gate as long as its patience lasts; otherwise put the build off."""

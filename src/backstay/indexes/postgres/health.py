@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from backstay.indexes.catalog import CatalogIndex, read_indexes
+from backstay.indexes.catalog import CatalogIndex
 from backstay.indexes.health import ForeignKey, HealthInput, HealthReport, IndexUse, judge
 from backstay.indexes.sizes import read_tables
 from backstay.indexes.statements import statement
 
 from .connect import Connection, connect_dsn, translated
+from .definitions import read_catalog
 
 
 async def read_health(
     connection: Connection, now: datetime, min_stats_age: timedelta, replicas: Sequence[str]
 ) -> HealthReport:
     """Judge every index of the user's tables, counting the scans of the replicas as well."""
-    indexes = read_indexes(await connection.fetch(statement("catalog"), None))
+    indexes = await read_catalog(connection)
     ages = [await _age(connection, now)]
     scans: dict[str, int] = {}
     for replica in replicas:

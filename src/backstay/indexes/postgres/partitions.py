@@ -107,8 +107,24 @@ async def _build_leaf(builder: Builder, wanted: Index) -> int:
     if comparison.status is Status.CONFLICT:
         raise BuildRefused(f"{wanted.effective_name} exists with another definition", attempts=0)
     if comparison.status is Status.INVALID and comparison.found is not None:
+        if comparison.found.parent is not None:
+            return await _rebuild_part(builder, comparison.found, comparison.found.parent)
         await builder.drop_leftover(schema, comparison.found.name, wanted)
     return await builder.create(wanted, schema)
+
+
+async def _rebuild_part(builder: Builder, part: CatalogIndex, parent: int) -> int:
+    """Make a part valid that was attached as it was, and let the server see that the parent may be valid now."""
+    name = qualified(part.schema, part.name)
+    try:
+        sql = f"reindex index concurrently {name}"
+        await builder.execute(sql, part.name, part.table, builder.options.lock_timeout)
+        whole = await builder.connection.fetchval("select $1::oid::regclass::text", parent)
+        await builder.execute(f"alter index {whole} attach partition {name}", part.name, part.table, 0.8)
+    except asyncpg.PostgresError as exc:
+        reason = f"the invalid part {name} could not be rebuilt: {exc}; it waited for {builder.names()}"
+        raise BuildRefused(reason, attempts=1, blockers=builder.waiting_for) from exc
+    return 1
 
 
 async def _attach(builder: Builder, child: Index, parent: CatalogIndex) -> None:

@@ -12,7 +12,7 @@ import asyncpg
 from backstay.clock import Clock, SystemClock
 from backstay.errors import IndexBuildFailed
 from backstay.events import Emitter
-from backstay.indexes.catalog import CatalogIndex, read_indexes
+from backstay.indexes.catalog import CatalogIndex
 from backstay.indexes.declared import Index, quote_identifier
 from backstay.indexes.health import HealthReport
 from backstay.indexes.protocol import (
@@ -23,13 +23,12 @@ from backstay.indexes.protocol import (
     IndexPlanner,
     SupportsProgress,
 )
-from backstay.indexes.statements import statement
 from backstay.secret import Secret
 
 from .blockers import read_progress
 from .builder import Builder, qualified
 from .connect import Connect, Connection, Pool, connect_dsn, connect_pool, translated
-from .definitions import HURRIED, UNHURRIED, read_diff
+from .definitions import HURRIED, UNHURRIED, read_catalog, read_diff
 from .ensure import EnsureRun
 from .health import read_health
 
@@ -126,7 +125,7 @@ class PostgresIndexPlanner:
 
     async def _indexes(self, connection: Connection) -> tuple[CatalogIndex, ...]:
         await connection.execute(READING)
-        return read_indexes(await connection.fetch(statement("catalog"), None))
+        return await read_catalog(connection)
 
     async def health(
         self, *, min_stats_age: timedelta = timedelta(days=14), replicas: Sequence[str] = ()
