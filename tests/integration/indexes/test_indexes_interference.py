@@ -138,7 +138,7 @@ async def test_who_has_the_turn_is_told(postgres_url: str) -> None:
         oid = await place.connection.fetchval("select 't'::regclass::oid::int")
         holder = await place.other(f"select pg_advisory_lock({LOCK_CLASS}, {oid})", application_name="stuck")
         with pytest.raises(IndexBuildTimeout, match=f"pid {holder.get_server_pid()} of postgres, stuck, .*turn"):
-            await place.planner.ensure([BY_A], options=EnsureOptions(deadline=0.6))
+            await place.planner.ensure([BY_A], options=EnsureOptions(deadline=1.6))
         waiting = [event for event in place.events if isinstance(event, IndexBuildWaiting)]
         assert [event.pids for event in waiting] == [(holder.get_server_pid(),)]
 

@@ -36,6 +36,7 @@ from .definitions import read_diff, read_named
 T = TypeVar("T")
 
 _TURN_POLL = (0.05, 0.25)
+_TURN_PATIENCE = 1.0
 _CLEANUP_SECONDS = 30.0
 _CLEANUP_LOCK_TIMEOUT = 2.0
 # What a statement that *does* block writers may wait for its lock: they queue behind it.
@@ -65,6 +66,7 @@ class Builder:
     emit: Emitter
     options: EnsureOptions
     waiting_for: tuple[Blocker, ...] = field(default=())
+    told_of: frozenset[int] = field(default=frozenset())
 
     @asynccontextmanager
     async def turn(self, table_oid: int, name: str, table: str) -> AsyncGenerator[None]:
@@ -74,8 +76,9 @@ class Builder:
         a snapshot, and the build of the worker it waits for would in turn wait for that.
         """
         key = table_oid - (1 << 32) if table_oid >= 1 << 31 else table_oid
+        began = self.clock.monotonic()
         while not await self.connection.fetchval("select pg_try_advisory_lock($1, $2)", LOCK_CLASS, key):
-            await self._see_holders(table_oid, name, table)
+            await self._see_holders(table_oid, name, table, began)
             await self.clock.sleep(random.uniform(*_TURN_POLL))  # noqa: S311 - spreads workers, guards nothing
         self.forget()
         try:
@@ -85,19 +88,25 @@ class Builder:
                 # A session that is gone has given up its turn, and what ended it is being raised.
                 await self.connection.execute(f"select pg_advisory_unlock({LOCK_CLASS}, {key})")
 
-    async def _see_holders(self, table_oid: int, name: str, table: str) -> None:
-        """Remember who keeps the table, and tell it when they have become others."""
-        seen = await read_holders(self.connection, table_oid)
-        if {blocker.pid for blocker in seen} != {blocker.pid for blocker in self.waiting_for}:
-            self._told(name, table, seen)
+    async def _see_holders(self, table_oid: int, name: str, table: str, since: float) -> None:
+        """Remember who keeps the table, and tell it when they have become others.
+
+        Not before they have kept it for a while: workers who take turns at a start are nothing to be warned of.
+        """
+        self.waiting_for = await read_holders(self.connection, table_oid)
+        pids = frozenset(blocker.pid for blocker in self.waiting_for)
+        if pids != self.told_of and self.clock.monotonic() - since >= _TURN_PATIENCE:
+            self.told_of = pids
+            self._told(name, table, self.waiting_for)
 
     async def compare(self, index: Index) -> Comparison:
         """One index beside the catalogue, once nobody else is building it."""
+        began = self.clock.monotonic()
         while True:
             (comparison,) = (await read_diff(self.connection, [index])).comparisons
             if comparison.status is not Status.IN_PROGRESS or comparison.found is None:
                 return comparison
-            await self._see_holders(comparison.found.table_oid, index.effective_name, index.table)
+            await self._see_holders(comparison.found.table_oid, index.effective_name, index.table, began)
             await self.clock.sleep(0.25)
 
     async def compare_all(self, wanted: Sequence[Index]) -> IndexDiff:
@@ -121,7 +130,7 @@ class Builder:
 
     def forget(self) -> None:
         """Begin something new: whom the last step waited for is no matter."""
-        self.waiting_for = ()
+        self.waiting_for, self.told_of = (), frozenset()
 
     def names(self) -> str:
         """Whom it waited for, in words."""
