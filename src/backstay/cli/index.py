@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
@@ -291,14 +291,14 @@ def _declared(source: str) -> tuple[Index, ...]:
     try:
         module = import_module(module_name)
         found: Any = getattr(module, name) if name else declared_indexes
-    except (ImportError, AttributeError) as exc:
+        indexes: tuple[Any, ...] = from_metadata(found) if hasattr(found, "sorted_tables") else tuple(found)
+        if all(isinstance(item, Index) for item in indexes):
+            return indexes
+    except (ImportError, AttributeError, TypeError, BackstayError) as exc:
         raise click.ClickException(f"--from {source}: {exc}") from exc
     finally:
         sys.path.pop(0)
-    if hasattr(found, "sorted_tables"):
-        return from_metadata(found)
-    indexes: Iterable[object] = found
-    return tuple(item for item in indexes if isinstance(item, Index))
+    raise click.ClickException(f"--from {source}: neither indexes of backstay nor a SQLAlchemy MetaData")
 
 
 def _statements(file: Path | None) -> Workload | None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 DESC = 1  # indoption bits, src/include/catalog/pg_index.h
 NULLS_FIRST = 2
 _BOOLEANS = {"on": "true", "yes": "true", "off": "false", "no": "false"}
+_SWITCHES = ("fastupdate", "deduplicate_items", "autosummarize")  # of any other parameter 0 and 1 are numbers
 
 
 class Row(Protocol):
@@ -22,7 +23,10 @@ class Row(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogKey:
-    """One key in the server's own words. `option` has the bits of pg_index.indoption."""
+    """One key in the server's own words. `option` has the bits of pg_index.indoption.
+
+    `recollated` is a column that is kept in another collation than its own.
+    """
 
     text: str
     column: str | None
@@ -30,6 +34,7 @@ class CatalogKey:
     collation: str = ""
     option: int = 0
     params: tuple[str, ...] = ()
+    recollated: bool = False
 
     @property
     def desc(self) -> bool:
@@ -43,14 +48,7 @@ class CatalogKey:
 
     def mirrored(self) -> CatalogKey:
         """The same key read backwards."""
-        return CatalogKey(
-            text=self.text,
-            column=self.column,
-            opclass=self.opclass,
-            collation=self.collation,
-            option=self.option ^ (DESC | NULLS_FIRST),
-            params=self.params,
-        )
+        return replace(self, option=self.option ^ (DESC | NULLS_FIRST))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,10 +102,13 @@ class CatalogIndex:
     def is_what(self, wanted: CatalogIndex) -> bool:
         """Whether it is what another one, as the server wrote that down, asks for.
 
-        Storage parameters that are not asked for are somebody's tuning, and no reason to build a second index.
+        Storage parameters that are not asked for are somebody's tuning, and no reason to build a second index. The
+        index of a deferrable constraint lets duplicates stand until the commit, and serves no ON CONFLICT.
         """
-        return (*self.shape, self.include) == (*wanted.shape, wanted.include) and (
-            not wanted.options or self.options == wanted.options
+        return (
+            (*self.shape, self.include) == (*wanted.shape, wanted.include)
+            and set(wanted.options) <= set(self.options)
+            and (self.immediate or not self.unique)
         )
 
     @property
@@ -171,6 +172,8 @@ def _loaded(value: str | Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, A
 def _plain_option(option: str) -> str:
     """A storage parameter in one spelling: the server keeps `off` and `false` as they were written."""
     name, _, value = option.partition("=")
+    if name in _SWITCHES:
+        value = {"1": "true", "0": "false"}.get(value, value.lower())
     return f"{name}={_BOOLEANS.get(value.lower(), value)}"
 
 
@@ -182,9 +185,10 @@ def _read_key(key: Mapping[str, Any]) -> CatalogKey:
         collation=key["collation"] or "",
         option=key["option"] or 0,
         params=tuple(key["params"] or ()),
+        recollated=bool(key["recollated"]),
     )
 
 
 def read_indexes(rows: Iterable[Row]) -> tuple[CatalogIndex, ...]:
-    """Indexes from the rows of ``catalog.sql``."""
-    return tuple(read_index(row) for row in rows)
+    """Indexes from the rows of ``catalog.sql``. One that was dropped while they were read has no definition."""
+    return tuple(read_index(row) for row in rows if row["ddl"] is not None)

@@ -46,7 +46,8 @@ def quote_identifier(name: str) -> str:
 class Key:
     """One key of an index: a column or an expression, with its order and operator class.
 
-    `nulls` left at None takes the server's default (last when ascending, first when descending).
+    `nulls` left at None takes the server's default (last when ascending, first when descending). An `opclass` may
+    have parameters: ``gist_trgm_ops(siglen=32)``.
     """
 
     column: str | None = None
@@ -69,14 +70,7 @@ class Key:
         What has an opening parenthesis is an expression; anything else is a column of exactly that name. A
         column whose own name has a parenthesis, or ends in a word of order, needs ``Key(column=…)``.
         """
-        match = _DIRECTED.match(text.strip())
-        if match is None or not match["key"]:
-            raise InvalidIndex(f"{text!r} is not a key: write a column, or an expression with parentheses")
-        body = match["key"]
-        nulls: Literal["first", "last"] | None = None
-        if match["nulls"]:
-            nulls = "first" if match["nulls"].lower() == "first" else "last"
-        desc = (match["dir"] or "").lower() == "desc"
+        body, desc, nulls = split_order(text)
         if "(" in body:
             return cls(expression=body, desc=desc, nulls=nulls)
         return cls(column=body, desc=desc, nulls=nulls)
@@ -92,7 +86,7 @@ class Key:
         if self.collation:
             parts.append(f"collate {_dotted(self.collation)}")
         if self.opclass:
-            parts.append(_dotted(self.opclass))
+            parts.append(_operator_class(self.opclass))
         if self.desc:
             parts.append("desc")
         if self.nulls:
@@ -100,8 +94,35 @@ class Key:
         return " ".join(parts)
 
 
+def split_order(text: str) -> tuple[str, bool, Literal["first", "last"] | None]:
+    """What is before ``desc nulls last``, whether it descends, and where NULLs are if that is said.
+
+    Raises:
+        InvalidIndex: there is nothing before it.
+    """
+    match = _DIRECTED.match(text.strip())
+    if match is None or not match["key"]:
+        raise InvalidIndex(f"{text!r} is not a key: write a column, or an expression with parentheses")
+    nulls: Literal["first", "last"] | None = None
+    if match["nulls"]:
+        nulls = "first" if match["nulls"].lower() == "first" else "last"
+    return match["key"], (match["dir"] or "").lower() == "desc", nulls
+
+
 def _dotted(name: str) -> str:
     return ".".join(quote_identifier(part) for part in name.split("."))
+
+
+def _operator_class(text: str) -> str:
+    """An operator class, which may have parameters: ``gist_trgm_ops(siglen=32)``."""
+    name, opening, rest = text.partition("(")
+    if not opening:
+        return _dotted(name)
+    pairs = [pair.partition("=") for pair in rest.strip().removesuffix(")").split(",")]
+    settings = [(option.strip(), value.strip()) for option, _, value in pairs]
+    if not rest.strip().endswith(")") or not all(_OPTION.match(o) and _OPTION_VALUE.match(v) for o, v in settings):
+        raise InvalidIndex(f"{text!r} is not an operator class: write name or name(parameter=value)")
+    return f"{_dotted(name.strip())} ({', '.join(f'{option} = {value}' for option, value in settings)})"
 
 
 def _read_keys(keys: Iterable[Key | str] | Key | str) -> tuple[Key, ...]:
@@ -185,6 +206,11 @@ class Index:
     def effective_name(self) -> str:
         """The name given, or the one made from the definition."""
         return self.name or generated_name(self)
+
+    @property
+    def qualified_name(self) -> str:
+        """``schema.name`` as `IndexPlanner.drop` takes it, or the bare name where no schema was given."""
+        return f"{self.schema}.{self.effective_name}" if self.schema else self.effective_name
 
     @property
     def qualified_table(self) -> str:

@@ -7,7 +7,7 @@ back.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import Enum
 
@@ -18,6 +18,7 @@ from .tokens import Token, split_top, stripped, tokenize
 
 _BLOAT_RATIO = 2.0
 _BLOAT_BYTES = 1 << 20
+_GROWN = 1.5
 
 
 class Trouble(Enum):
@@ -40,6 +41,7 @@ class IndexUse:
     scans: int = 0
     index_rows: float = -1.0
     table_rows: float = 0.0
+    heap_pages: float = 0.0
     inserted: int = 0
     updated: int = 0
     hot_updated: int = 0
@@ -65,6 +67,7 @@ class ForeignKey:
     name: str
     columns: tuple[str, ...]
     referenced: str
+    partitioned: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +160,8 @@ def _overlaps(uses: Sequence[IndexUse]) -> Iterator[Finding]:
 
 def _strength(index: CatalogIndex) -> tuple[bool, bool, int, int]:
     """Which of two equivalent indexes stays: what must stay, what guards uniqueness, what covers more."""
-    return (index.protected is not None, index.unique, len(index.keys), len(index.include))
+    stays = index.protected is not None or index.clustered
+    return (stays, index.unique, len(index.keys), len(index.include))
 
 
 def overlap(one: CatalogIndex, other: CatalogIndex) -> Trouble | None:
@@ -175,7 +179,8 @@ def overlap(one: CatalogIndex, other: CatalogIndex) -> Trouble | None:
         if one.unique == other.unique and not _yields(one, other):
             return None
         return Trouble.DUPLICATE if same else Trouble.MIRROR
-    return Trouble.REDUNDANT
+    # What a constraint needs is no trouble because a wider index begins like it: neither of the two can go.
+    return Trouble.REDUNDANT if one.protected is None else None
 
 
 def _leads(one: CatalogIndex, other: CatalogIndex) -> tuple[bool, bool]:
@@ -188,6 +193,8 @@ def _leads(one: CatalogIndex, other: CatalogIndex) -> tuple[bool, bool]:
 
 def _covers(one: CatalogIndex, other: CatalogIndex) -> bool:
     """Whether `other` also guards what `one` guards, and stores what it stores."""
+    if one.constraint == "x":  # what an exclusion constraint guards is in its operators, not in its keys
+        return False
     if one.unique and not (other.unique and len(one.keys) == len(other.keys)):
         return False
     if one.unique and one.nulls_not_distinct != other.nulls_not_distinct:
@@ -244,8 +251,11 @@ def _drop_finding(
 
 
 def _drop_sql(index: CatalogIndex) -> str:
-    concurrently = "" if index.partitioned else "concurrently "
-    return f"drop index {concurrently}{_qualified(index.schema, index.name)}"
+    return _drop_words(index.schema, index.name, concurrently=not index.partitioned)
+
+
+def _drop_words(schema: str, name: str, *, concurrently: bool) -> str:
+    return f"drop index {'concurrently ' if concurrently else ''}{_qualified(schema, name)}"
 
 
 def _qualified(schema: str, name: str) -> str:
@@ -263,7 +273,10 @@ def _invalid(uses: Iterable[IndexUse]) -> Iterator[Finding]:
         if index.valid or index.partitioned or index.in_progress:
             continue
         evidence = ("pg_index.indisvalid is false and no session builds it", index.ddl)
-        yield _drop_finding(index, Trouble.INVALID, evidence, "it serves no query and slows every write")
+        found = _drop_finding(index, Trouble.INVALID, evidence, "it serves no query and slows every write")
+        if index.parent is not None:  # it was attached as it is, and keeps the whole invalid
+            found = replace(found, remedy=f"reindex index concurrently {_qualified(index.schema, index.name)}")
+        yield found
 
 
 def _unused(facts: HealthInput) -> Iterator[Finding]:
@@ -304,8 +317,8 @@ def _bloated(facts: HealthInput) -> Iterator[Finding]:
             continue
         keys = [table.column(key.column or key.text) for key in index.keys]
         include = [table.column(name.strip('"')) for name in index.include]
-        rows = use.index_rows if use.index_rows >= 0 else table.rows
-        if not rows or not all(column.known for column in (*keys, *include)):
+        rows = _entries(use, table)
+        if rows is None or (rows and not all(column.known for column in (*keys, *include))):
             continue
         fresh = btree_bytes(rows, keys, include)
         wasted = index.size_bytes - fresh
@@ -321,6 +334,13 @@ def _bloated(facts: HealthInput) -> Iterator[Finding]:
             remedy=f"reindex index concurrently {_qualified(index.schema, index.name)}",
             size_bytes=index.size_bytes,
         )
+
+
+def _entries(use: IndexUse, table: TableFacts) -> float | None:
+    """How many entries an index has, or None: what was counted before a load, which is in new pages, is old."""
+    counted = use.index_rows if use.index_rows >= 0 else table.rows or None
+    grown = max(1.0, use.heap_pages / table.pages)
+    return None if counted is None or grown > (_GROWN if counted else 1.0) else counted * grown
 
 
 # -- foreign keys
@@ -345,8 +365,8 @@ def _missing(facts: HealthInput) -> Iterator[Finding]:
             droppable=False,
             reason=f"deleting from {fk.referenced} or changing its key reads all of {fk.table}",
             missing=index,
-            remedy=index.to_sql(),
-            undo=f"drop index concurrently {_qualified(fk.schema, index.effective_name)}",
+            remedy=index.to_sql(concurrently=not fk.partitioned),
+            undo=_drop_words(fk.schema, index.effective_name, concurrently=not fk.partitioned),
         )
 
 
@@ -360,7 +380,9 @@ def serves_key(index: CatalogIndex, schema: str, table: str, columns: frozenset[
         return False
     if index.predicate is not None and not _only_not_null(index.predicate, columns):
         return False
-    return columns == frozenset(key.column or key.text for key in index.keys[: len(columns)])
+    head = index.keys[: len(columns)]
+    # What the server compares for a foreign key, it compares in the column's own collation.
+    return columns == frozenset(key.column or key.text for key in head) and not any(k.recollated for k in head)
 
 
 def _only_not_null(predicate: str, columns: frozenset[str]) -> bool:

@@ -131,9 +131,9 @@ class EnsureOptions:
 
     `lock_timeout` bounds each wait of a build for other sessions; a concurrent build that ran into it tries
     again up to `retries` times, waiting twice as long each time (it blocks no writer while it waits).
-    `deadline` bounds the whole call. `prune` drops superfluous indexes, `replace` swaps an index that has the
-    wanted name and another definition. `strict` raises at the end if anything failed; otherwise the report
-    says so.
+    `deadline` bounds the whole call. `prune` drops superfluous indexes once everything wanted stands, `replace`
+    swaps an index that has the wanted name and another definition. `strict` raises at the end if anything
+    failed; otherwise the report says so.
     """
 
     concurrently: bool = True
@@ -189,8 +189,9 @@ class IndexPlanner(Protocol):
     async def ensure(self, wanted: Iterable[Index], /, *, options: EnsureOptions | None = None) -> EnsureReport:
         """Make the catalogue contain what is wanted. Idempotent; safe from many workers at once.
 
-        Cancellation stops the build under way and removes what it left; a process that is killed leaves at
-        most an invalid index, which the next call rebuilds.
+        Cancellation stops the build under way and removes what it left, unless others are in the way; a process
+        that is killed leaves at most an invalid index, or a replacement under its interim name. The next call
+        mends either.
 
         Raises:
             InvalidIndex: as in `diff`; nothing was built.
@@ -203,7 +204,8 @@ class IndexPlanner(Protocol):
     async def drop(self, names: Iterable[str], /, *, lock_timeout: float = 5.0) -> tuple[str, ...]:
         """Drop indexes by name, without blocking writers where the server can. Returns the undo statements.
 
-        A name that does not exist is passed over. Raises IndexBuildFailed for one that backs a constraint.
+        A name that does not exist is passed over. Raises IndexBuildFailed for one that backs a constraint, or
+        that could be any of several.
         """
         ...
 

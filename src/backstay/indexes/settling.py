@@ -72,7 +72,7 @@ async def settle(
 def _built(applied: AppliedPlan) -> list[str]:
     """The names of what a round built and left standing."""
     ours = {outcome.index for outcome in applied.report.of(Action.CREATED)}
-    return [index.effective_name for index in applied.kept.indexes if index.effective_name in ours]
+    return [index.qualified_name for index in applied.kept.indexes if index.effective_name in ours]
 
 
 def _cost(applied: AppliedPlan, workload: Workload) -> float:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -14,8 +15,9 @@ from backstay.clock import Clock
 from backstay.errors import ConfigError, InvalidIndex, MissingExtraError
 from backstay.events import Emitter
 
-from .declared import Index, Key, declared_indexes
+from .declared import Index, Key, declared_indexes, split_order
 from .protocol import EnsureOptions, EnsureReport, IndexPlanner
+from .tokens import Token, closing, tokenize
 from .workload import WorkloadRecorder
 
 try:
@@ -23,10 +25,11 @@ try:
     from sqlalchemy import MetaData, event
     from sqlalchemy.dialects import postgresql
     from sqlalchemy.engine.interfaces import Dialect
+    from sqlalchemy.exc import IdentifierError
     from sqlalchemy.ext.asyncio import AsyncEngine
     from sqlalchemy.schema import Column
     from sqlalchemy.sql import operators
-    from sqlalchemy.sql.elements import ClauseElement, UnaryExpression
+    from sqlalchemy.sql.elements import ClauseElement, TextClause, UnaryExpression
     from sqlalchemy.util import greenlet_spawn
 except ImportError as exc:
     raise MissingExtraError("postgres", "create_all_indexes with a SQLAlchemy engine") from exc
@@ -140,9 +143,10 @@ def from_metadata(metadata: MetaData, dialect: Dialect | None = None) -> tuple[I
         InvalidIndex: one that has no definition outside SQLAlchemy (a key of no table).
     """
     using: Dialect = dialect or _dialect_of(postgresql.asyncpg)
+    # Not in the order of foreign keys, which do not matter here and of which a cycle would be warned of.
     return tuple(
         _from_sqlalchemy(index, using)
-        for table in metadata.sorted_tables
+        for table in sorted(metadata.tables.values(), key=lambda table: table.key)
         for index in sorted(table.indexes, key=lambda index: str(index.name))
     )
 
@@ -156,15 +160,35 @@ def _from_sqlalchemy(index: SQLAlchemyIndex, dialect: Dialect) -> Index:
     return Index(
         index.table.name,
         tuple(_key(expression, opclasses, dialect) for expression in index.expressions),
-        include=tuple(getattr(column, "name", column) for column in options.get("include") or ()),
+        include=tuple(_stored(index.table, column) for column in options.get("include") or ()),
         where=None if where is None else _compiled(where, dialect),
         method=options.get("using") or "btree",
         unique=bool(index.unique),
         nulls_not_distinct=bool(options.get("nulls_not_distinct")),
         options=options.get("with") or {},
-        name=None if index.name is None else str(index.name),
+        name=_name(index, dialect),
         schema=index.table.schema,
     )
+
+
+def _name(index: SQLAlchemyIndex, dialect: Dialect) -> str | None:
+    """Its name as SQLAlchemy writes it: one made by a naming convention is cut where the server would cut it."""
+    if index.name is None:
+        return None
+    try:
+        written = dialect.identifier_preparer.format_constraint(index)
+    except IdentifierError as exc:
+        raise InvalidIndex(f"the name of the index {index.name!r} is refused: {exc}") from exc
+    if written is not None and written.startswith('"'):
+        return written[1:-1].replace('""', '"')
+    return written
+
+
+def _stored(table: Any, column: Any) -> str:
+    """The name of an included column, which may be given by its key."""
+    if isinstance(column, str):
+        column = table.c.get(column, column)
+    return str(getattr(column, "name", column))
 
 
 _ORDER = {
@@ -189,6 +213,8 @@ def _key(element: Any, opclasses: dict[str, str], dialect: Dialect) -> Key:
     if isinstance(expression, str):
         return Key(column=expression, **found)
     opclass = opclasses.get(getattr(expression, "key", None) or "")
+    if isinstance(expression, TextClause):
+        return _written_key(_compiled(expression, dialect))
     if isinstance(expression, Column):
         return Key(column=expression.name, opclass=opclass, **found)
     return Key(expression=_compiled(expression, dialect), opclass=opclass, **found)
@@ -198,4 +224,57 @@ def _compiled(clause: Any, dialect: Dialect) -> str:
     if not isinstance(clause, ClauseElement):
         return str(clause)
     options = {"literal_binds": True, "include_table": False}
-    return str(clause.compile(dialect=dialect, compile_kwargs=options))
+    return _LITERAL.sub(_with_escapes, str(clause.compile(dialect=dialect, compile_kwargs=options)))
+
+
+_LITERAL = re.compile(r"""\b[eE]'(?:[^'\\]|''|\\.)*'|"(?:[^"]|"")*"|'(?P<plain>(?:[^']|'')*)'""", re.DOTALL)
+
+
+def _with_escapes(literal: re.Match[str]) -> str:
+    """A string constant whose backslashes mean themselves, in the spelling in which they do so on any server."""
+    plain = literal["plain"]
+    if plain is None or "\\" not in plain:
+        return literal[0]
+    return "E'" + plain.replace("\\", "\\\\") + "'"
+
+
+def _written_key(text: str) -> Key:
+    """A key written as ``text()``, which SQLAlchemy puts into the statement as it is.
+
+    So it has the grammar of ``CREATE INDEX``: a column or a call or parentheses, then perhaps a collation, an
+    operator class and an order. What is none of that is an expression whose parentheses were left out.
+    """
+    body, desc, nulls = split_order(text)
+    tokens = tokenize(body)
+    end = _subject_end(tokens)
+    rest, collation = tokens[end:], None
+    if len(rest) > 1 and rest[0].value == "collate":
+        length = _dotted_end(rest, 1)
+        collation, rest = ".".join(token.value for token in rest[1:length:2]), rest[length:]
+    length = _dotted_end(rest, 0)
+    opclass = ".".join(token.value for token in rest[:length:2]) or None
+    if opclass and length < len(rest) and rest[length].text == "(" and closing(rest, length) == len(rest) - 1:
+        opclass, length = opclass + body[rest[length].start :], len(rest)
+    if length < len(rest):
+        return Key(expression=body, desc=desc, nulls=nulls)
+    subject = body[: tokens[end - 1].end]
+    return Key(expression=subject, collation=collation, opclass=opclass, desc=desc, nulls=nulls)
+
+
+def _subject_end(tokens: tuple[Token, ...]) -> int:
+    """Where the column, the call or the parentheses that begin a key end."""
+    end = _dotted_end(tokens, 0)
+    if end < len(tokens) and tokens[end].text == "(":
+        end = closing(tokens, end) + 1
+    return end or len(tokens)
+
+
+def _dotted_end(tokens: tuple[Token, ...], start: int) -> int:
+    """Where a name, which may have a schema before it, ends; `start` if there is none."""
+    end = start
+    while end < len(tokens) and tokens[end].is_name:
+        end += 1
+        if end == len(tokens) or tokens[end].text != ".":
+            break
+        end += 1
+    return end

@@ -108,14 +108,8 @@ def split_top(tokens: tuple[Token, ...], word: str) -> list[tuple[Token, ...]]:
     return [tuple(part) for part in parts]
 
 
-def stripped(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
-    """The tokens without parentheses that enclose all of them."""
-    while len(tokens) >= 2 and tokens[0].text == "(" and _closes_at(tokens, 0) == len(tokens) - 1:
-        tokens = tokens[1:-1]
-    return tokens
-
-
-def _closes_at(tokens: tuple[Token, ...], opening: int) -> int:
+def closing(tokens: tuple[Token, ...], opening: int) -> int:
+    """The place of the parenthesis that closes the one at `opening`, or -1."""
     depth = 0
     for place in range(opening, len(tokens)):
         token = tokens[place]
@@ -124,6 +118,13 @@ def _closes_at(tokens: tuple[Token, ...], opening: int) -> int:
             if depth == 0:
                 return place
     return -1
+
+
+def stripped(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
+    """The tokens without parentheses that enclose all of them."""
+    while len(tokens) >= 2 and tokens[0].text == "(" and closing(tokens, 0) == len(tokens) - 1:
+        tokens = tokens[1:-1]
+    return tokens
 
 
 def check_contained(text: str, what: str) -> str:

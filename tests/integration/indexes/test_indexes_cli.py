@@ -33,6 +33,14 @@ from backstay.indexes import Index
 wanted = [Index("book", ["author", "sold"], name="book_author_sold")]
 bad = [Index("skewed", "id", name="skewed_id")]
 """
+MISTAKEN = """
+from sqlalchemy import Column, Index, Integer, MetaData, Table
+from backstay.indexes import Index as Wanted
+table = Table("book", MetaData(), Column("id", Integer))
+models, one = [Index("book_id", table.c.id)], Wanted("book", "id")
+broken = MetaData()
+Index("x" * 64, Table("book", broken, Column("id", Integer)).c.id)
+"""
 Run = Callable[..., Result]
 
 
@@ -64,6 +72,27 @@ def run(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
 def rows(result: Result) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(result.stdout)
     return found
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("models", "neither indexes of backstay nor a SQLAlchemy MetaData"),
+        ("one", "not iterable"),
+        ("broken", "maximum length"),
+        ("missing", "no attribute 'missing'"),
+    ],
+)
+def test_what_declares_nothing_is_not_taken_for_nothing_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, said: str
+) -> None:
+    (tmp_path / "mistaken.py").write_text(MISTAKEN)
+    monkeypatch.chdir(tmp_path)
+    arguments = ["ensure", "--database-url", "postgresql://nobody@127.0.0.1:1/none", "--from", f"mistaken:{name}"]
+    found = CliRunner().invoke(index, arguments)
+    sys.modules.pop("mistaken")
+    assert found.exit_code == 1
+    assert said in found.output
 
 
 def test_diff_ensure_and_diff_again(run: Run) -> None:

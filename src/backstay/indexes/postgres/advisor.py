@@ -24,7 +24,7 @@ from backstay.indexes.advice import (
 )
 from backstay.indexes.advisor import Limits, Search
 from backstay.indexes.candidates import Candidate, Harvest, subjects_of
-from backstay.indexes.catalog import CatalogIndex, read_indexes
+from backstay.indexes.catalog import CatalogIndex
 from backstay.indexes.cost import CostCache, CostOracle, RuleOracle, write_penalty
 from backstay.indexes.declared import Index
 from backstay.indexes.foreign import ForeignKey, delete_candidates
@@ -36,6 +36,7 @@ from backstay.indexes.workload import Query, Workload, from_statistics
 from backstay.secret import Secret
 
 from .connect import Connect, Connection, connect_dsn, translated
+from .definitions import read_catalog
 from .health import read_foreign_keys
 from .items import sample_items
 from .planner import PostgresIndexPlanner
@@ -208,7 +209,7 @@ async def _survey(connection: Connection) -> Survey:
         tables={(facts.schema, facts.name): facts for facts in tables.values()},
         roots=roots,
         leaves=leaves,
-        existing=read_indexes(await connection.fetch(statement("catalog"), None)),
+        existing=await read_catalog(connection),
         foreign_keys=await read_foreign_keys(connection),
         has_trigram=await has_extension(connection, "pg_trgm"),
         has_hypopg=await has_extension(connection, "hypopg"),

@@ -13,21 +13,31 @@ from backstay.indexes.statements import statement
 from .connect import Connect, Connection
 
 _EVERY = 0.2
+LOCK_CLASS = 0x62736978
+"""The class of our advisory locks ("bsix"), beside the table's oid: one build at a time on one table.
+
+Two concurrent builds on one table would only wait for each other.
+"""
 
 
 async def read_blockers(connection: Connection, pid: int) -> tuple[Blocker, ...]:
     """The sessions that `pid` waits for right now."""
-    rows = await connection.fetch(statement("blockers"), pid)
-    return tuple(
-        Blocker(
-            pid=row["pid"],
-            user=row["user_name"],
-            application=row["application"],
-            state=row["state"],
-            waiting_since=row["since"],
-            ours=row["ours"],
-        )
-        for row in rows
+    return tuple(map(_blocker, await connection.fetch(statement("blockers"), pid)))
+
+
+async def read_holders(connection: Connection, table_oid: int) -> tuple[Blocker, ...]:
+    """The sessions that keep a table from being built on. Waits for no lock."""
+    return tuple(map(_blocker, await connection.fetch(statement("holders"), table_oid, LOCK_CLASS)))
+
+
+def _blocker(row: asyncpg.Record) -> Blocker:
+    return Blocker(
+        pid=row["pid"],
+        user=row["user_name"],
+        application=row["application"],
+        state=row["state"],
+        waiting_since=row["since"],
+        ours=row["ours"],
     )
 
 

@@ -75,4 +75,17 @@ def translated(doing: str) -> Generator[None]:
     except BackstayError:
         raise  # some of them are TimeoutErrors, and so OSErrors
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as exc:
-        raise IndexServerUnavailable(f"PostgreSQL failed while {doing}: {str(exc) or type(exc).__name__}") from exc
+        said = str(exc) or type(exc).__name__
+        remedy = next((f"; {words}" for kind, words in _REMEDIES.items() if isinstance(exc, kind)), "")
+        raise IndexServerUnavailable(f"PostgreSQL failed while {doing}: {said}{remedy}") from exc
+
+
+_REMEDIES = {
+    asyncpg.ReadOnlySQLTransactionError: (
+        "it is a standby, or default_transaction_read_only is on: connect to the primary, as a role that may write"
+    ),
+    asyncpg.InsufficientPrivilegeError: (
+        "comparing needs SELECT on the tables and TEMPORARY on the database, and building needs their owner"
+    ),
+    asyncpg.LockNotAvailableError: "another session holds a table or an index exclusively: try again later",
+}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import TypeVar
 
 import anyio
 import asyncpg
@@ -10,33 +12,60 @@ import asyncpg
 from backstay.errors import InvalidIndex
 from backstay.indexes.catalog import CatalogIndex, read_indexes
 from backstay.indexes.comparison import difference
-from backstay.indexes.declared import Index
+from backstay.indexes.declared import Index, quote_identifier
 from backstay.indexes.protocol import IndexDiff
 from backstay.indexes.statements import statement
+from backstay.indexes.tokens import tokenize
 
 from .connect import Connection
 
+T = TypeVar("T")
+
 _CLONE = "backstay_clone_"
+_LOCK_TIMEOUT = 5.0
+_READINGS = 5
+# What a role or a database may have set for its requests, and what would end a build in the middle or a session
+# while it waits for its turn. Some of them are younger than PostgreSQL 13.
+_TIMEOUTS = (
+    "'statement_timeout', 'transaction_timeout', 'idle_session_timeout', 'idle_in_transaction_session_timeout'"
+)
+_EACH = f"from pg_settings where name in ({_TIMEOUTS})"
+UNHURRIED = f"set jit = off; select set_config(name, '0', false) {_EACH}"
+HURRIED = f"reset lock_timeout; reset jit; select set_config(name, reset_val, false) {_EACH}"
 
 
-def clone_script(wanted: Sequence[Index]) -> str:
+def clone_script(wanted: Sequence[Index], lock_timeout: float = _LOCK_TIMEOUT) -> str:
     """One script that makes an empty clone of each table and builds each wanted index on its clone.
 
-    The clones are temporary tables: nothing locks the real ones beyond a moment of ACCESS SHARE.
+    The clones are temporary tables: nothing locks the real ones beyond a moment of ACCESS SHARE. Each has the
+    name of its table until its indexes are built, if an expression names that (``lower(users.email)``).
     """
-    tables = list(dict.fromkeys(index.qualified_table for index in wanted))
-    # Compiling the catalogue query took the server two seconds, running it some milliseconds: hence no JIT.
-    lines = ["begin", "set local lock_timeout = '5s'", "set local jit = off"]
-    for number, table in enumerate(tables):
-        lines.append(f"create temporary table {_CLONE}{number} (like {table}) on commit drop")
+    tables: dict[str, list[tuple[int, Index]]] = {}
     for number, index in enumerate(wanted):
-        clone = f"pg_temp.{_CLONE}{tables.index(index.qualified_table)}"
-        unique = "unique " if index.unique else ""
-        lines.append(f"create {unique}index {_CLONE}index_{number} on {clone} {index.body_sql()}")
+        tables.setdefault(index.qualified_table, []).append((number, index))
+    # Compiling the catalogue query took the server two seconds, running it some milliseconds: hence no JIT.
+    lines = ["begin", f"set local lock_timeout = {max(1, round(lock_timeout * 1000))}", "set local jit = off"]
+    lines += ["set local statement_timeout = 0", "set local idle_in_transaction_session_timeout = 0"]
+    for place, (table, indexes) in enumerate(tables.items()):
+        named = any(_names_table(index) for _, index in indexes)
+        clone = quote_identifier(indexes[0][1].table) if named else f"{_CLONE}{place}"
+        lines.append(f"create temporary table {clone} (like {table}) on commit drop")
+        for number, index in indexes:
+            unique = "unique " if index.unique else ""
+            lines.append(f"create {unique}index {_CLONE}index_{number} on pg_temp.{clone} {index.body_sql()}")
+        if named:
+            lines.append(f"alter table pg_temp.{clone} rename to {_CLONE}{place}")
     return ";\n".join(lines)
 
 
-async def read_diff(connection: Connection, wanted: Sequence[Index]) -> IndexDiff:
+def _names_table(index: Index) -> bool:
+    texts = [key.expression for key in index.keys] + [index.where]
+    return any(token.is_name and token.value == index.table for text in texts if text for token in tokenize(text))
+
+
+async def read_diff(
+    connection: Connection, wanted: Sequence[Index], *, lock_timeout: float = _LOCK_TIMEOUT
+) -> IndexDiff:
     """Compare with the catalogue in three round trips: build clones, read both sides, roll back.
 
     Raises:
@@ -44,11 +73,27 @@ async def read_diff(connection: Connection, wanted: Sequence[Index]) -> IndexDif
     """
     if not wanted:
         return IndexDiff(comparisons=())
+    return await rereading(lambda: _read_diff(connection, wanted, lock_timeout))
+
+
+async def rereading(read: Callable[[], Awaitable[T]]) -> T:
+    """What `read` finds in the catalogue, read again where an index was dropped under its eyes.
+
+    The server deparses indexes that a statement's snapshot still has and that are gone by then; it calls that an
+    internal error ("cache lookup failed").
+    """
+    for _ in range(_READINGS - 1):
+        with suppress(asyncpg.InternalServerError):
+            return await read()
+    return await read()
+
+
+async def _read_diff(connection: Connection, wanted: Sequence[Index], lock_timeout: float) -> IndexDiff:
     tables = list(dict.fromkeys(index.qualified_table for index in wanted))
     refused: asyncpg.PostgresError | None = None
     rows: list[asyncpg.Record] = []
     try:
-        await connection.execute(clone_script(wanted))
+        await connection.execute(clone_script(wanted, lock_timeout))
         rows = await connection.fetch(_catalog_with_tables(), tables)
     except asyncpg.PostgresError as exc:
         if not _is_about_definition(exc):
@@ -56,10 +101,22 @@ async def read_diff(connection: Connection, wanted: Sequence[Index]) -> IndexDif
         refused = exc
     finally:
         with anyio.CancelScope(shield=True):
-            await connection.execute("rollback")
+            if not connection.is_closed():
+                await connection.execute("rollback")
     if refused is not None:
         raise await _blame(connection, wanted, refused)
     return _assemble(wanted, tables, rows)
+
+
+async def read_catalog(connection: Connection, tables: Sequence[str] | None = None) -> tuple[CatalogIndex, ...]:
+    """The indexes of these tables (as SQL), or of all of the user's."""
+    return read_indexes(await rereading(lambda: connection.fetch(statement("catalog"), tables)))
+
+
+async def read_named(connection: Connection, table: str, name: str) -> CatalogIndex | None:
+    """The index of that name on a table (as SQL), or None: also if it is another table's."""
+    found = await read_catalog(connection, [table])
+    return next((index for index in found if index.name == name and not index.table.startswith(_CLONE)), None)
 
 
 def _catalog_with_tables() -> str:
@@ -73,7 +130,8 @@ def _catalog_with_tables() -> str:
 def _assemble(wanted: Sequence[Index], tables: list[str], rows: Sequence[asyncpg.Record]) -> IndexDiff:
     clones: dict[str, CatalogIndex] = {}
     existing: dict[str, list[CatalogIndex]] = {table: [] for table in tables}
-    for row, index in zip(rows, read_indexes(rows), strict=True):
+    standing = [row for row in rows if row["ddl"] is not None]
+    for row, index in zip(standing, read_indexes(standing), strict=True):
         if index.table.startswith(_CLONE):
             clones[index.name] = index
         for table in row["asked"]:

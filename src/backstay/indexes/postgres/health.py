@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from backstay.indexes.catalog import CatalogIndex, read_indexes
+from backstay.indexes.catalog import CatalogIndex
 from backstay.indexes.health import ForeignKey, HealthInput, HealthReport, IndexUse, judge
 from backstay.indexes.sizes import read_tables
 from backstay.indexes.statements import statement
 
 from .connect import Connection, connect_dsn, translated
+from .definitions import read_catalog
 
 
 async def read_health(
     connection: Connection, now: datetime, min_stats_age: timedelta, replicas: Sequence[str]
 ) -> HealthReport:
     """Judge every index of the user's tables, counting the scans of the replicas as well."""
-    indexes = read_indexes(await connection.fetch(statement("catalog"), None))
+    indexes = await read_catalog(connection)
     ages = [await _age(connection, now)]
     scans: dict[str, int] = {}
     for replica in replicas:
@@ -39,7 +40,10 @@ async def read_health(
 
 
 async def _age(connection: Connection, now: datetime) -> timedelta | None:
-    since = await connection.fetchval(statement("statistics_age"))
+    row = await connection.fetchrow(statement("statistics_age"))
+    since = row["since"] if row else None
+    if row and since is None and row["may_look"]:
+        since = await connection.fetchval(statement("database_age"))
     return None if since is None else now - since
 
 
@@ -60,6 +64,7 @@ async def _uses(
                 scans=row["scans"] + elsewhere,
                 index_rows=row["index_rows"],
                 table_rows=row["table_rows"],
+                heap_pages=row["heap_pages"],
                 inserted=row["inserted"],
                 updated=row["updated"],
                 hot_updated=row["hot_updated"],
@@ -78,6 +83,7 @@ async def read_foreign_keys(connection: Connection) -> tuple[ForeignKey, ...]:
             name=row["name"],
             columns=tuple(row["columns"]),
             referenced=row["referenced"],
+            partitioned=row["is_partitioned"],
         )
         for row in await connection.fetch(statement("foreign_keys"))
     )

@@ -12,8 +12,8 @@ import asyncpg
 from backstay.clock import Clock, SystemClock
 from backstay.errors import IndexBuildFailed
 from backstay.events import Emitter
-from backstay.indexes.catalog import CatalogIndex, read_indexes
-from backstay.indexes.declared import Index
+from backstay.indexes.catalog import CatalogIndex
+from backstay.indexes.declared import Index, quote_identifier
 from backstay.indexes.health import HealthReport
 from backstay.indexes.protocol import (
     BuildProgress,
@@ -23,15 +23,17 @@ from backstay.indexes.protocol import (
     IndexPlanner,
     SupportsProgress,
 )
-from backstay.indexes.statements import statement
 from backstay.secret import Secret
 
 from .blockers import read_progress
-from .builder import Builder
+from .builder import Builder, qualified
 from .connect import Connect, Connection, Pool, connect_dsn, connect_pool, translated
-from .definitions import read_diff
+from .definitions import HURRIED, UNHURRIED, read_catalog, read_diff
 from .ensure import EnsureRun
 from .health import read_health
+
+# A size is read under a lock, which a session that rewrites the table may keep for hours.
+READING = "set jit = off; set lock_timeout = '5s'"
 
 
 class PostgresIndexPlanner:
@@ -75,7 +77,7 @@ class PostgresIndexPlanner:
                     yield connection
                 finally:
                     if not connection.is_closed():
-                        await connection.execute("reset lock_timeout; reset statement_timeout; reset jit")
+                        await connection.execute(HURRIED)
 
     async def diff(self, wanted: Iterable[Index], /) -> IndexDiff:
         """Compare with the catalogue, in three round trips. See `IndexPlanner.diff`."""
@@ -86,8 +88,7 @@ class PostgresIndexPlanner:
         """Make the catalogue contain `wanted`. See `IndexPlanner.ensure`."""
         options = options or EnsureOptions()
         async with self._session("building indexes") as connection:
-            run = self._run(connection, options)
-            return await run.settle_all(await read_diff(connection, tuple(wanted)))
+            return await self._run(connection, options).settle_all(tuple(wanted))
 
     def _run(self, connection: Connection, options: EnsureOptions) -> EnsureRun:
         builder = Builder(
@@ -96,18 +97,24 @@ class PostgresIndexPlanner:
         return EnsureRun(builder=builder, clock=self._clock, emit=self._emit, options=options)
 
     async def drop(self, names: Iterable[str], /, *, lock_timeout: float = 5.0) -> tuple[str, ...]:
-        """Drop by ``name`` or ``schema.name``. See `IndexPlanner.drop`."""
-        wanted = set(names)
+        """Drop by ``name`` or ``schema.name``. See `IndexPlanner.drop`.
+
+        A bare name that several schemas have means the one on the search path.
+        """
         undo: list[str] = []
         async with self._session("dropping indexes") as connection:
             builder = self._run(connection, EnsureOptions(lock_timeout=lock_timeout)).builder
-            for index in await self._indexes(connection):
-                if index.name not in wanted and index.qualified not in wanted:
+            existing = await self._indexes(connection)
+            await connection.execute(UNHURRIED)
+            for name in dict.fromkeys(names):
+                index = await _meant(connection, name, existing)
+                if index is None:
                     continue
                 try:
                     await builder.drop(index, lock_timeout)
                 except asyncpg.PostgresError as exc:
-                    raise IndexBuildFailed(f"{index.qualified} could not be dropped: {exc}") from exc
+                    waited = f"; it waited for {builder.names()}" if builder.waiting_for else ""
+                    raise IndexBuildFailed(f"{index.qualified} could not be dropped: {exc}{waited}") from exc
                 undo.append(index.ddl)
         return tuple(undo)
 
@@ -117,15 +124,15 @@ class PostgresIndexPlanner:
             return await self._indexes(connection)
 
     async def _indexes(self, connection: Connection) -> tuple[CatalogIndex, ...]:
-        await connection.execute("set jit = off")
-        return read_indexes(await connection.fetch(statement("catalog"), None))
+        await connection.execute(READING)
+        return await read_catalog(connection)
 
     async def health(
         self, *, min_stats_age: timedelta = timedelta(days=14), replicas: Sequence[str] = ()
     ) -> HealthReport:
         """Judge every index of the user's tables. See `IndexPlanner.health`."""
         async with self._session("reading the health of indexes") as connection:
-            await connection.execute("set jit = off")
+            await connection.execute(READING)
             return await read_health(connection, self._clock.now(), min_stats_age, replicas)
 
     async def progress(self, *, interval: float = 0.5) -> AsyncGenerator[tuple[BuildProgress, ...]]:
@@ -134,6 +141,22 @@ class PostgresIndexPlanner:
             while builds := await read_progress(connection):
                 yield builds
                 await self._clock.sleep(interval)
+
+
+async def _meant(connection: Connection, name: str, existing: Iterable[CatalogIndex]) -> CatalogIndex | None:
+    """The index of that name, bare or after its schema.
+
+    Raises:
+        IndexBuildFailed: several schemas outside the search path have it.
+    """
+    found = [index for index in existing if name in (index.name, index.qualified)]
+    if len(found) > 1:
+        oid = await connection.fetchval("select to_regclass($1)::oid", quote_identifier(name))
+        found = [index for index in found if index.oid == oid] or found
+    if len(found) > 1:
+        places = ", ".join(qualified(index.schema, index.name) for index in found)
+        raise IndexBuildFailed(f"{name} is not dropped: it could be any of {places}; name its schema")
+    return found[0] if found else None
 
 
 if TYPE_CHECKING:

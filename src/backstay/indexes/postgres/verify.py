@@ -103,7 +103,7 @@ class Proof:
 
     async def of(self, indexes: Sequence[Index], before: Baseline) -> WatchReport:
         """Measure; while a query is slower, drop one of these indexes that it uses and measure it again."""
-        ours = {index.effective_name: index.table for index in indexes}
+        ours = {index.effective_name: index for index in indexes}
         after = await self.measure(None)
         after = await self._doubted(before, after)
         rolled_back: list[str] = []
@@ -131,11 +131,12 @@ class Proof:
     def _compared(self, before: Baseline, after: Baseline) -> Verification:
         return replace(compare_baselines(before, after), threshold=self.threshold)
 
-    async def _drop(self, guilty: Mapping[str, Timing], tables: Mapping[str, str]) -> tuple[str, ...]:
+    async def _drop(self, guilty: Mapping[str, Timing], ours: Mapping[str, Index]) -> tuple[str, ...]:
         planner = PostgresIndexPlanner(self.connect, clock=self.clock, emitter=self.emit)
-        undo = await planner.drop(guilty)
+        undo = await planner.drop(ours[name].qualified_name for name in guilty)
         for name, timing in guilty.items():
-            self.emit(IndexRolledBack(index=name, table=tables[name], fingerprint=timing.query, ratio=timing.ratio))
+            table, ratio = ours[name].table, timing.ratio
+            self.emit(IndexRolledBack(index=name, table=table, fingerprint=timing.query, ratio=ratio))
         return undo
 
 

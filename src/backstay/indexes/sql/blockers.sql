@@ -1,4 +1,5 @@
--- Whom the session $1 waits for, and whether that is a session of the same application.
+-- Whom the session $1 waits for, and whether that is a session of the same application. A prepared transaction has no
+-- session: the server calls it 0, and its name is found by the lock that is waited for.
 select
     a.pid,
     coalesce(a.usename::text, a.backend_type) as user_name,
@@ -13,4 +14,18 @@ select
 from unnest(pg_blocking_pids($1)) as b (pid)
 join pg_stat_activity a on a.pid = b.pid
 join pg_stat_activity me on me.pid = $1
-order by a.pid
+union all
+select
+    0, p.owner::text, 'prepared transaction ' || quote_literal(p.gid), 'neither committed nor rolled back',
+    extract(epoch from clock_timestamp() - p.prepared)::float8, false
+from pg_prepared_xacts p
+where 0 = any(pg_blocking_pids($1)) and exists (
+    select from pg_locks held
+    join pg_locks own on own.virtualtransaction = held.virtualtransaction and own.pid is null
+    join pg_locks wanted on wanted.pid = $1 and not wanted.granted and wanted.locktype = held.locktype
+        and wanted.database is not distinct from held.database
+        and wanted.relation is not distinct from held.relation
+        and wanted.transactionid is not distinct from held.transactionid
+    where held.pid is null and held.granted and own.transactionid = p.transaction
+)
+order by 1

@@ -14,13 +14,24 @@ select
             'column', (select attname from pg_attribute where attrelid = t.oid and attnum = i.indkey[k - 1] and attnum > 0),
             -- Of classes that are one and the same under several names (varchar_ops is text_ops), the first name.
             'opclass', (
-                select min(twin.opcname::text) || ':' || o.opcmethod
+                select min(twin.opcname::text) || ':' || o.opcfamily
                 from pg_opclass o
                 join pg_opclass twin using (opcmethod, opcfamily, opcintype, opckeytype)
                 where o.oid = i.indclass[k - 1]
-                group by o.opcmethod
+                group by o.opcfamily
             ),
-            'collation', (select collname from pg_collation where oid = i.indcollation[k - 1]),
+            -- Two schemas may have a collation of one name each.
+            'collation', (
+                select case when cn.nspname = 'pg_catalog' then '' else cn.nspname || '.' end || co.collname
+                from pg_collation co join pg_namespace cn on cn.oid = co.collnamespace
+                where co.oid = i.indcollation[k - 1]
+            ),
+            -- Compared with the column itself, its values are looked up in its own collation only.
+            'recollated', exists (
+                select from pg_attribute
+                where attrelid = t.oid and attnum = i.indkey[k - 1] and attnum > 0 and k <= i.indnkeyatts
+                  and attcollation <> i.indcollation[k - 1]
+            ),
             'option', i.indoption[k - 1],
             'params', (select attoptions from pg_attribute where attrelid = i.indexrelid and attnum = k)
         ) order by k)
@@ -41,18 +52,32 @@ select
     i.indisclustered as is_clustered,
     c.relkind = 'I' as is_partitioned,
     inh.inhparent as parent_oid,
-    -- Whoever builds it is named by the progress view; without the right to read that, by a lock on the index.
+    -- Whoever builds it is named by the progress view; without the right to read all of that, by its lock on the
+    -- table. A lock on the index tells of a drop or a rename under way, but not one that a writer takes: UPDATE keeps
+    -- that, on leftovers too, until its transaction ends.
     not i.indisvalid and (
-        exists (select from pg_stat_progress_create_index p where p.index_relid = i.indexrelid)
+        exists (
+            select from pg_stat_progress_create_index p
+            where p.index_relid = i.indexrelid or (p.index_relid is null and exists (
+                select from pg_locks l
+                where l.pid = p.pid and l.locktype = 'relation' and l.relation = t.oid and l.granted
+                  and l.database = (select oid from pg_database where datname = current_database())
+                  and l.mode in ('ShareUpdateExclusiveLock', 'ShareLock')
+            ))
+        )
         or exists (
             select from pg_locks l
             where l.locktype = 'relation' and l.relation = i.indexrelid and l.granted
               and l.database = (select oid from pg_database where datname = current_database())
-              and l.mode <> 'AccessShareLock' and l.pid <> pg_backend_pid()
+              and l.mode not in ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock') and l.pid <> pg_backend_pid()
         )
     ) as in_progress,
     case when c.relkind = 'I' then 0 else pg_relation_size(c.oid) end as size_bytes,
-    pg_get_indexdef(i.indexrelid) as ddl,
+    -- Of a partitioned index the server writes ON ONLY, which would bring back an index without its parts.
+    case when c.relkind = 'I'
+        then replace(pg_get_indexdef(i.indexrelid), quote_ident(c.relname) || ' ON ONLY ', quote_ident(c.relname) || ' ON ')
+        else pg_get_indexdef(i.indexrelid)
+    end as ddl,
     -- Columns inside expressions and predicates too: an UPDATE of any of them cannot be HOT.
     array(
         select distinct a.attname::text
@@ -73,6 +98,9 @@ where case
         then t.oid in (select to_regclass(x)::oid from unnest($1::text[]) as x) or (n.oid = pg_my_temp_schema() and t.relname like 'backstay\_clone\_%')
     else n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast') and n.nspname not like 'pg\_temp\_%'
         and n.nspname not like 'pg\_toast\_temp\_%'
-        and not exists (select from pg_depend e where e.objid = t.oid and e.deptype = 'e')
+        and not exists (
+            select from pg_depend e
+            where e.classid = 'pg_class'::regclass and e.objid = t.oid and e.deptype = 'e'
+        )
 end
 order by n.nspname, t.relname, c.relname
