@@ -22,7 +22,7 @@ _NEGLIGIBLE = 0.001
 _REMOVE_BELOW = 0.005
 _SAME = 0.01  # a smaller index does as well if no query loses more than this,
 _NEARLY = 0.25  # or this, when that is no more than _MIN_COST_SAVED units,
-_TWO_ROWS = 9.0  # or two rows fetched from pages read at random (4 units each): no reason to be wider
+_TWO_ROWS = 9.0  # or two rows fetched from pages read at random (4 units each): no reason to hold what is only read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,10 @@ class Selection:
 
 @dataclass(slots=True)
 class Search:
-    """One search. `weights` are per query, `penalties` per candidate, `pool` in order of generation."""
+    """One search. `weights` are per query, `penalties` per candidate, `pool` in order of generation.
+
+    `asked` are the (table, subject) pairs by which each query finds or orders its rows, and not only reads them.
+    """
 
     cache: CostCache
     weights: Mapping[str, float]
@@ -78,6 +81,9 @@ class Search:
     penalties: Mapping[Candidate, float]
     limits: Limits
     bundles: Sequence[frozenset[Candidate]] = ()
+    asked: Mapping[str, frozenset[tuple[tuple[str, str], str]]] = field(
+        default_factory=dict[str, frozenset[tuple[tuple[str, str], str]]]
+    )
     reasons: dict[Candidate, str] = field(default_factory=dict[Candidate, str])
 
     async def run(self) -> Selection:
@@ -280,10 +286,12 @@ class Search:
 
     async def _does_as_well(self, trial: frozenset[Candidate], chosen: frozenset[Candidate]) -> bool:
         """Whether no query notices the difference between two sets."""
+        lost = _parts(chosen - trial) - _parts(trial - chosen)
         for query in self._touched(trial ^ chosen):
             before = (await self.cache.estimate(query, chosen)).cost
             after = (await self.cache.estimate(query, trial)).cost
-            if after - before > max(_SAME * before, min(_NEARLY * before, _MIN_COST_SAVED), _TWO_ROWS):
+            spared = 0.0 if lost & self.asked.get(query, frozenset()) else _TWO_ROWS
+            if after - before > max(_SAME * before, min(_NEARLY * before, _MIN_COST_SAVED), spared):
                 return False
         return True
 
@@ -332,10 +340,13 @@ class Search:
         return Choice(candidate=candidate, gain=gain + penalty, penalty=penalty, queries=queries)
 
 
+def _parts(indexes: Iterable[Candidate]) -> set[tuple[tuple[str, str], str]]:
+    return {(index.table, subject) for index in indexes for subject in index.subjects}
+
+
 def _slimmer(one: Candidate, other: Candidate) -> bool:
-    mine = len(one.subjects) + len(one.index.include)
-    theirs = len(other.subjects) + len(other.index.include)
-    return one.size_bytes <= other.size_bytes and (mine < theirs or one.size_bytes < 0.9 * other.size_bytes)
+    fewer = one.columns < other.columns
+    return one.size_bytes <= other.size_bytes and (fewer or one.size_bytes < 0.9 * other.size_bytes)
 
 
 @dataclass(slots=True)

@@ -7,30 +7,40 @@ index can serve several of them.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from backstay.errors import InvalidIndex
 
-from .conditions import SortKey, Term, Use, plain_text
+from .conditions import Term, Use
 from .declared import Index, Key
+from .keys import key_of, order_keys
 from .plans import Access
+from .predicates import predicates, share_left
 from .sizes import ItemSample, TableFacts, brin_bytes, btree_bytes, gin_bytes, gist_bytes
 
 _MAX_KEYS = 4
 _MAX_INCLUDED = 4
 _MAX_WIDTH = 120.0  # bytes of an entry; wider ones fill pages faster than they save reads
-_FEW_VALUES = 50  # a column with at most so many values may have its constants in a predicate
-_RARE = 0.2  # a predicate must leave out at least four rows in five to be worth an index of its own
-_RARE_CONSTANT = 0.1  # and nine in ten if it is about one value of many: other values may be asked for tomorrow
+_IN_KEYS = (Use.EQUAL, Use.RANGE, Use.NULL, Use.TRUE, Use.FALSE)
+_TELLING = 0.5  # a filter leaves out at least every other row
 _MIN_PAGES = 4  # a table that is read in so many pages needs no index
-_BRIN_PAGES = 4096
-_BRIN_CORRELATION = 0.95
+_BRIN_PAGES = 1024
+_IN_ORDER = 0.95  # the correlation of a column with the table's own order
 _TEXTS = ("text", "character varying", "character")
 _NETWORKS = ("inet", "cidr")  # GiST knows them by an operator class that is not the default
 _SPATIAL = ("point", "box", "circle", "polygon", *_NETWORKS)
 _NEAREST_COST = 100.0  # of the first few rows by distance
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """What an index saves by rule where the relation is read in full without it, and what is still read then."""
+
+    saved: float = 0.0
+    left: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +48,7 @@ class Candidate:
     """An index that might pay, what it was derived from, and how big it would be.
 
     `subjects` are its key columns and expressions in order. `by_rule` marks the methods that cannot be asked
-    about (GIN, GiST); `saves` is then the cost that it saves each query.
+    about (GIN, GiST); `saves` is then what it saves each query.
     """
 
     index: Index
@@ -46,12 +56,16 @@ class Candidate:
     subjects: tuple[str, ...]
     size_bytes: float
     origin: str = field(compare=False, default="")
-    predicate_only: bool = field(compare=False, default=False)
     by_rule: bool = field(compare=False, default=False)
-    saves: Mapping[str, float] = field(compare=False, default_factory=dict[str, float], hash=False)
+    saves: Mapping[str, Saving] = field(compare=False, default_factory=dict[str, "Saving"], hash=False)
 
     def __hash__(self) -> int:
         return hash((self.table, self.subjects, self.index.include, self.index.where, self.index.method))
+
+    @property
+    def columns(self) -> int:
+        """How many columns and expressions an entry holds."""
+        return len(self.subjects) + len(self.index.include)
 
     @property
     def definition(self) -> str:
@@ -84,6 +98,17 @@ class Harvest:
             for subject in {term.subject for term in access.terms if term.use in (Use.EQUAL, Use.NULL)}:
                 self.frequency[table, subject] += 1
 
+    def asked(self, accesses: Iterable[Access]) -> frozenset[tuple[tuple[str, str], str]]:
+        """What rows are found by, with its table: compared with constants, or the order of the first few."""
+        return frozenset(
+            (self.root(access), subject)
+            for access in accesses
+            for subject in (
+                *(t.subject for t in access.terms if t.use is Use.EQUAL and not t.join and not t.branch),
+                *(key.subject for key in access.order if access.limited),
+            )
+        )
+
     def candidates(self, access: Access) -> list[Candidate]:
         """Every candidate for one access, without repetition."""
         facts = self.tables.get(self.root(access))
@@ -102,12 +127,6 @@ class Harvest:
         return list(found.values())
 
 
-def _key(subject: str, is_column: bool, **options: object) -> Key:
-    if is_column:
-        return Key(column=subject, **options)  # type: ignore[arg-type]
-    return Key(expression=subject, **options)  # type: ignore[arg-type]
-
-
 class _Shapes:
     """The candidates of one access."""
 
@@ -120,8 +139,12 @@ class _Shapes:
         self.columns = {term.subject: term.is_column for term in access.terms}
         self.columns.update({key.subject: key.is_column for key in (*access.order, *access.group)})
         self.filters = self._ordered(t.subject for t in plain if t.use in (Use.EQUAL, Use.NULL) and not t.join)
+        # Some leave out next to nothing, and only take up room in a key: what is not deleted, say.
+        telling = {t.subject for t in plain if share_left(t, facts) <= _TELLING}
+        self.telling = [subject for subject in self.filters if subject in telling]
         self.joins = self._ordered(t.subject for t in plain if t.use is Use.EQUAL and t.join)
-        self.ranges = list(dict.fromkeys(t.subject for t in plain if t.use is Use.RANGE))
+        self.flags = list(dict.fromkeys(t.subject for t in plain if t.use in (Use.TRUE, Use.FALSE)))
+        self.ranges = list(dict.fromkeys(t.subject for t in plain if t.use is Use.RANGE or self._is_within(t)))
 
     def _ordered(self, subjects: Iterable[str]) -> list[str]:
         def rank(subject: str) -> tuple[int, float, str]:
@@ -134,9 +157,9 @@ class _Shapes:
         """Plain, covering and partial btrees; then what other methods can do."""
         for keys in self._key_lists():
             yield from self._with_covering(keys, None)
-        for predicate, subject in self._predicates():
+        for predicate, subject in predicates(self.access.terms, self.facts):
             rest = [keys for keys in self._key_lists(without=subject) if keys]
-            for keys in rest or [(_key(subject, self.columns.get(subject, True)),)]:
+            for keys in rest or self._carriers(subject, predicate[0]):
                 yield from self._with_covering(keys, predicate, subject)
         yield from self._branches()
         yield from self._patterns()
@@ -144,10 +167,33 @@ class _Shapes:
         yield from self._spatial()
         yield from self._brin()
 
+    def _carriers(self, subject: str, predicate: str) -> list[tuple[Key, ...]]:
+        """Keys for a predicate that says all: its subject, or what keeps the entries in the order of the rows.
+
+        Not for one constant of several: the subject's own index serves the others as well.
+        """
+        own = (key_of(subject, self.columns.get(subject, True)),)
+        kept = [fact for fact in self.facts.columns.values() if fact.not_null and fact.fixed]
+        first = max(kept, key=lambda fact: abs(fact.correlation), default=None)
+        if first is None or abs(first.correlation) < _IN_ORDER or " = " in predicate:
+            return [own]
+        return list(dict.fromkeys((own, (Key(column=first.name),))))
+
     def _key_lists(self, without: str | None = None) -> Iterator[tuple[Key, ...]]:
         filters = [subject for subject in self.filters if subject != without]
         joins = [subject for subject in self.joins if subject != without]
-        heads = [filters, [*filters, *joins], [*joins, *filters], joins, *([one] for one in (*joins, *filters))]
+        telling = [subject for subject in self.telling if subject != without]
+        heads = [
+            filters,
+            telling,
+            [*filters, *joins],
+            [*joins, *filters],
+            joins,
+            *([one] for one in (*joins, *filters)),
+        ]
+        # A flag alone is for a predicate to tell; beside a filter it halves what is left of that.
+        if telling and (flags := [subject for subject in self.flags if subject != without]):
+            heads += [[*telling, *flags], [*filters, *flags]]
         if len(filters) > 1:
             by_selectivity = sorted(
                 filters, key=lambda s: -self.facts.column(s).distinct_of(max(self.facts.rows, 1))
@@ -155,7 +201,7 @@ class _Shapes:
             heads.append(by_selectivity)
         for head in [*heads, []]:
             for tail in self._tails(set(head) | {without or ""}):
-                keys = (*(_key(s, self.columns.get(s, True)) for s in dict.fromkeys(head)), *tail)
+                keys = (*(key_of(s, self.columns.get(s, True)) for s in dict.fromkeys(head)), *tail)
                 if keys and len(keys) <= _MAX_KEYS:
                     yield keys
 
@@ -164,21 +210,23 @@ class _Shapes:
         yield from self._range_tails(used)
         order = [key for key in self.access.order if key.subject not in used]
         if order and not any(key.nearest for key in order):
-            yield _order_keys(order)
+            yield order_keys(order)
             for subject in self.ranges:
                 if subject not in used and all(key.subject != subject for key in order):
-                    yield (*_order_keys(order), _key(subject, self.columns[subject]))
+                    yield (*order_keys(order), key_of(subject, self.columns[subject]))
         group = [key for key in self.access.group if key.subject not in used]
         extremes = [Key(column=subject) for subject in self.access.extremes if subject not in used]
         if group:
-            yield _order_keys(group)
+            yield order_keys(group)
             for extreme in extremes:
-                yield (*_order_keys(group), extreme)
+                yield (*order_keys(group), extreme)
         for extreme in extremes:
             yield (extreme,)
 
     def _range_tails(self, used: set[str]) -> Iterator[tuple[Key, ...]]:
-        ranges = [_key(subject, self.columns[subject]) for subject in self.ranges if subject not in used]
+        # A network alone is found faster by GiST.
+        asked = [s for s in self.ranges if used - {""} or self.facts.column(s).type not in _NETWORKS]
+        ranges = [key_of(subject, self.columns[subject]) for subject in asked if subject not in used]
         for key in ranges:
             yield (key,)
         if len(ranges) == 2:  # the second one is compared in the index as well, entry by entry
@@ -209,7 +257,7 @@ class _Shapes:
         predicate: tuple[str, float] | None = None,
         *,
         method: str = "btree",
-        saves: Mapping[str, float] | None = None,
+        saves: Saving | None = None,
         origin: str = "",
     ) -> Iterator[Candidate]:
         schema, table = self.table
@@ -251,7 +299,7 @@ class _Shapes:
             size_bytes=sizes[method](),
             origin=origin or self._origin(),
             by_rule=saves is not None,
-            saves=saves or {},
+            saves={} if saves is None else {"": saves},
         )
 
     def _origin(self) -> str:
@@ -260,118 +308,80 @@ class _Shapes:
         parts = [f"{self.access.node} on {self.access.table} as {self.access.alias}", conditions]
         return ": ".join(part for part in (*parts, f"sorted by {order}" if order else "") if part)
 
-    # -- predicates
-    # -------------------------------------------------------------------------------------------
-
-    def _predicates(self) -> Iterator[tuple[tuple[str, float], str]]:
-        """Predicates with the fraction of rows that they leave, and the subject that they are about."""
-        for term in self.access.terms:
-            if term.branch or not term.is_column or term.subject not in self.facts.columns:
-                continue
-            found = self._predicate(term)
-            if found is not None and found[1] <= _RARE:
-                yield found, term.subject
-
-    def _predicate(self, term: Term) -> tuple[str, float] | None:
-        fact = self.facts.column(term.subject)
-        name = Key(column=term.subject).to_sql()
-        match term.use:
-            case Use.NULL:
-                return f"{name} is null", fact.null_fraction
-            case Use.NOT_NULL:
-                return f"{name} is not null", 1.0 - fact.null_fraction
-            case Use.TRUE:
-                return name, self._share(term, "t")
-            case Use.FALSE:
-                return f"not {name}", self._share(term, "f")
-            case Use.EQUAL if term.literal is not None and not term.join:
-                # Only where the constant belongs to the statement's meaning (a status), never one of many
-                # values: an index for one user's name would serve that user alone.
-                few = fact.known and fact.distinct_of(max(self.facts.rows, 1.0)) <= _FEW_VALUES
-                share = self._share(term, plain_text(term.literal))
-                return (f"{name} = {term.literal}", share) if few and share <= _RARE_CONSTANT else None
-            case _:
-                return None
-
-    def _share(self, term: Term, value: str) -> float:
-        """The fraction of rows with this value, by the statistics; a value that they miss is rare."""
-        fact = self.facts.column(term.subject)
-        if not fact.common:
-            return 1.0
-        # A char(n) is padded in the statistics and not in the condition.
-        found = {text.rstrip(): share for text, share in fact.common.items()} if fact.padded else fact.common
-        return found.get(
-            value.rstrip() if fact.padded else value,
-            max(0.001, 1.0 - fact.null_fraction - sum(fact.common.values())),
-        )
-
     # -- other shapes
     # -----------------------------------------------------------------------------------------
 
     def _branches(self) -> Iterator[Candidate]:
+        """For each arm of an OR what it asks by itself, and beside what is asked of every row."""
+        arms: dict[tuple[str, int], list[Term]] = {}
         for term in self.access.terms:
-            if term.branch and term.use in (Use.EQUAL, Use.RANGE, Use.NULL):
-                yield from self._make((_key(term.subject, term.is_column),))
+            if term.branch and term.use in _IN_KEYS:
+                yield from self._make((key_of(term.subject, term.is_column),))
+                arms.setdefault((term.text, term.branch), []).append(term)
+        for arm in arms.values():
+            equal = self._ordered(term.subject for term in arm if term.use is not Use.RANGE)
+            ranges = dict.fromkeys(term.subject for term in arm if term.use is Use.RANGE)
+            for head in ([], self.filters):
+                for tail in ((), *((subject,) for subject in ranges)):
+                    subjects = dict.fromkeys((*head, *equal, *tail))
+                    if 1 < len(subjects) <= _MAX_KEYS:
+                        yield from self._make(tuple(key_of(s, self.columns[s]) for s in subjects))
 
     def _patterns(self) -> Iterator[Candidate]:
         for term in self.access.terms:
             if term.use is Use.PREFIX:
-                yield from self._make((_key(term.subject, term.is_column, opclass="text_pattern_ops"),))
+                yield from self._make((key_of(term.subject, term.is_column, opclass="text_pattern_ops"),))
             elif term.use is Use.CONTAINS and self.harvest.has_trigram:
-                key = _key(term.subject, term.is_column, opclass="gin_trgm_ops")
-                yield from self._make((key,), method="gin", saves=self._saved())
+                key = key_of(term.subject, term.is_column, opclass="gin_trgm_ops")
+                yield from self._make((key,), method="gin", saves=self._saved(term))
 
     def _members(self) -> Iterator[Candidate]:
         for term in self.access.terms:
             kind = self.facts.column(term.subject).type
-            if term.use is not Use.MEMBER or term.join:
+            if term.use is not Use.MEMBER or term.join or (kind == "jsonb" and term.op == "<@"):
                 continue
             if not term.is_column or kind in ("jsonb", "tsvector") or kind.endswith("[]"):
-                only_contains = "@>" in term.text and "?" not in term.text
-                opclass = "jsonb_path_ops" if kind == "jsonb" and only_contains else None
-                key = _key(term.subject, term.is_column, opclass=opclass)
-                yield from self._make((key,), method="gin", saves=self._saved())
+                by_path = kind == "jsonb" and term.op in ("@>", "@@", "@?")
+                key = key_of(term.subject, term.is_column, opclass="jsonb_path_ops" if by_path else None)
+                yield from self._make((key,), method="gin", saves=self._saved(term))
 
     def _spatial(self) -> Iterator[Candidate]:
         """Ranges, places and networks: what contains, overlaps, or is nearest."""
         nearest = [key for key in self.access.order[:1] if key.nearest and self.access.limited]
-        asked = [(term.subject, self._saved()) for term in self.access.terms if self._is_asked_of(term)]
+        asked = [(term.subject, self._saved(term)) for term in self.access.terms if self._is_asked_of(term)]
         # Where there is a filter, so many more have to be looked at until enough of the nearest ones pass it.
         share = min(1.0, self.access.rows / max(self.facts.rows, 1.0)) if self.access.terms else 1.0
-        asked += [(k.subject, {"": max(0.0, self.access.cost - _NEAREST_COST / max(share, 1e-9))}) for k in nearest]
+        asked += [(key.subject, self._saving(_NEAREST_COST / max(share, 1e-9))) for key in nearest]
         for subject, saves in asked:
             kind = self.facts.column(subject).type
             if kind.endswith("range") or kind in _SPATIAL:
                 key = Key(column=subject, opclass="inet_ops" if kind in _NETWORKS else None)
                 yield from self._make((key,), method="gist", saves=saves)
 
+    def _is_within(self, term: Term) -> bool:
+        """Whether an address is asked for by the network that it is in: a btree reads that as a range."""
+        return term.op in ("<<", "<<=") and self.facts.column(term.subject).type in _NETWORKS
+
     def _is_asked_of(self, term: Term) -> bool:
         return term.use in (Use.MEMBER, Use.BESIDE) and term.is_column and not term.join
 
-    def _saved(self) -> dict[str, float]:
+    def _saved(self, term: Term) -> Saving:
         # A look-up reads the posting lists, then the rows that match: about four units each, from scattered
-        # pages.
-        return {"": max(0.0, self.access.cost - (60.0 + 1.5 * self.access.rows))}
+        # pages. What other columns are compared with is only known of a row when it has been read.
+        others = {
+            t.subject: t for t in self.access.terms if not t.branch and not t.join and t.subject != term.subject
+        }
+        share = math.prod(share_left(other, self.facts) for other in others.values())
+        return self._saving(60.0 + 1.5 * min(self.facts.rows, self.access.rows / max(share, 1e-9)))
+
+    def _saving(self, left: float) -> Saving:
+        return Saving(max(0.0, self.access.cost - left), left)
 
     def _brin(self) -> Iterator[Candidate]:
         for subject in self.ranges:
             fact = self.facts.column(subject)
-            if self.facts.pages >= _BRIN_PAGES and abs(fact.correlation) >= _BRIN_CORRELATION:
-                yield from self._make((_key(subject, self.columns[subject]),), method="brin")
-
-
-def _order_keys(order: Sequence[SortKey]) -> tuple[Key, ...]:
-    """The keys of an order, ascending where reading backwards gives the same."""
-    backward = all(key.desc and key.nulls_first for key in order)
-    if backward:
-        return tuple(_key(key.subject, key.is_column) for key in order)
-    return tuple(_key(key.subject, key.is_column, desc=key.desc, nulls=_nulls(key)) for key in order)
-
-
-def _nulls(key: SortKey) -> str | None:
-    if key.desc == key.nulls_first:
-        return None
-    return "first" if key.nulls_first else "last"
+            if self.facts.pages >= _BRIN_PAGES and abs(fact.correlation) >= _IN_ORDER:
+                yield from self._make((key_of(subject, self.columns[subject]),), method="brin")
 
 
 def subjects_of(access: Access) -> frozenset[str]:

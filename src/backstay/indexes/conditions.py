@@ -6,6 +6,7 @@ alias of its relation.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -15,7 +16,7 @@ from backstay.errors import InvalidIndex
 from .tokens import Kind, Token, split_top, stripped, tokenize
 
 _COMPARISONS = {
-    "=", "<", ">", "<=", ">=", "<>", "~~", "~~*", "!~~", "!~~*", "@>", "<@", "&&", "@@", "?", "?|", "?&",
+    "=", "<", ">", "<=", ">=", "<>", "~~", "~~*", "!~~", "!~~*", "@>", "<@", "&&", "@@", "@?", "?", "?|", "?&",
     "~", "~*", "@@@", "%", "<<", "<<=", ">>", ">>=",
 }  # fmt: skip
 _FLIP = {
@@ -23,6 +24,10 @@ _FLIP = {
     "<<": ">>", ">>": "<<", "<<=": ">>=", ">>=": "<<=",
 }  # fmt: skip
 _DISTANCE = "<->"
+_COLUMN = 3  # tokens: an alias, a dot, a name
+_QUANTIFIERS = ("any", "all")
+_ITEM = re.compile(r'"((?:[^"\\]|\\.)*)"|([^,{}]+)')  # of an array, as the server prints it
+_ESCAPED = re.compile(r"\\(.)")
 _TEXTS = ("text", "character", "varchar", "bpchar")
 
 
@@ -30,6 +35,7 @@ class Use(Enum):
     """How a condition uses its subject."""
 
     EQUAL = "equality"
+    UNEQUAL = "any other value"
     RANGE = "range"
     NULL = "is null"
     NOT_NULL = "is not null"
@@ -45,8 +51,8 @@ class Use(Enum):
 class Term:
     """One condition on one relation. `subject` is a column or an expression without its alias.
 
-    `literal` is the constant as it stands in the statement, None for a parameter or another relation's
-    column.
+    `literal` is the constant as it stands in the statement, or several as ``ANY (an array)``, None for a
+    parameter or another relation's column.
     """
 
     alias: str
@@ -57,6 +63,9 @@ class Term:
     join: bool = False
     branch: int = 0
     text: str = ""
+    op: str = ""
+    cast: str = ""
+    """The column as it is compared, if that is under a cast to text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,9 +103,16 @@ def columns_in(text: str) -> set[tuple[str, str]]:
     }
 
 
-def plain_text(literal: str) -> str:
-    """A constant's text, without quotes and cast, as the statistics have it."""
-    token = tokenize(literal)[0]
+def plain_texts(literal: str) -> list[str]:
+    """The text of a constant, or of each of an array, without quotes and cast, as the statistics have it."""
+    tokens = tokenize(literal)
+    if tokens[0].value in _QUANTIFIERS:
+        inside = _unquoted(stripped(tokens[1:])[0])[1:-1]
+        return [_ESCAPED.sub(r"\1", item[1] or item[2]) for item in _ITEM.finditer(inside)]
+    return [_unquoted(tokens[0])]
+
+
+def _unquoted(token: Token) -> str:
     return token.text[1:-1].replace("''", "'") if token.kind is Kind.STRING else token.text
 
 
@@ -137,9 +153,27 @@ def _read(source: str, tokens: tuple[Token, ...], branch: int) -> Iterator[Term]
     if place is None:
         yield from _term(source, tokens, Use.TRUE, branch, only_columns=True)
         return
-    left, op, right = tokens[:place], tokens[place].text, tokens[place + 1 :]
-    yield from _side(source, left, op, right, branch)
-    yield from _side(source, right, _FLIP.get(op, op if op == "=" else "!"), left, branch)
+    op = tokens[place].text
+    for left, right in _pairs(tokens[:place], tokens[place + 1 :]):
+        yield from _side(source, left, op, right, branch)
+        yield from _side(source, right, _FLIP.get(op, op if op in ("=", "<>") else "!"), left, branch)
+
+
+def _pairs(
+    left: tuple[Token, ...], right: tuple[Token, ...]
+) -> Iterator[tuple[tuple[Token, ...], tuple[Token, ...]]]:
+    """What is compared with what: rows column by column, so that an index on these can be read from there."""
+    sides = [stripped(side) for side in (left, right)]
+    if all(is_row(side) for side in sides):
+        first, second = (split_top(stripped(side[1:]), ",") for side in sides)
+        yield from zip(first, second, strict=False)
+    else:
+        yield left, right
+
+
+def is_row(tokens: tuple[Token, ...]) -> bool:
+    """Whether an expression is a row, ``ROW(a, b)``: no value that an index could hold."""
+    return len(tokens) > 1 and tokens[0].kind is Kind.WORD and tokens[0].value == "row" and tokens[1].text == "("
 
 
 def _comparison(tokens: tuple[Token, ...]) -> int | None:
@@ -157,15 +191,28 @@ def _side(source: str, side: tuple[Token, ...], op: str, other: tuple[Token, ...
     if use is None or aliases_in(side) & aliases_in(other):
         return
     literal = _literal(source, other)
-    yield from _term(source, side, use, branch, literal=literal, join=bool(aliases_in(other)))
+    if use is Use.UNEQUAL and literal is None:
+        return
+    yield from _term(
+        source,
+        side,
+        use,
+        branch,
+        literal=literal,
+        join=bool(aliases_in(other)),
+        op=op,
+        only_columns=use is Use.UNEQUAL,
+    )
 
 
 def _use(op: str, other: tuple[Token, ...]) -> Use | None:
     if op == "=":
         return Use.EQUAL
+    if op == "<>":
+        return Use.UNEQUAL
     if op in ("<", ">", "<=", ">="):
         return Use.RANGE
-    if op in ("@>", "&&", "@@", "?", "?|", "?&", "<@"):
+    if op in ("@>", "&&", "@@", "@?", "?", "?|", "?&", "<@"):
         return Use.MEMBER
     if op in ("<<", "<<=", ">>", ">>="):
         return Use.BESIDE
@@ -179,6 +226,9 @@ def _use(op: str, other: tuple[Token, ...]) -> Use | None:
 
 def _literal(source: str, tokens: tuple[Token, ...]) -> str | None:
     inner = stripped(tokens)
+    if len(inner) > 2 and inner[0].value in _QUANTIFIERS and inner[1].text == "(":
+        several = _literal(source, inner[1:])
+        return None if several is None else f"{inner[0].text} ({several})"
     if not inner or aliases_in(inner) or not inner[0].is_constant or inner[0].kind is Kind.PARAM:
         return None
     if any(token.kind is Kind.PARAM for token in inner) or any(token.text == "(" for token in inner):
@@ -194,12 +244,14 @@ def _term(
     *,
     literal: str | None = None,
     join: bool = False,
+    op: str = "",
     only_columns: bool = False,
 ) -> Iterator[Term]:
     found = read_subject(source, side)
     if found is None or (only_columns and not found[2]):
         return
     alias, subject, is_column = found
+    whole = stripped(side)
     yield Term(
         alias=alias,
         subject=subject,
@@ -209,6 +261,8 @@ def _term(
         join=join,
         branch=branch,
         text=source,
+        op=op,
+        cast=_without_alias(source, whole, alias) if is_column and len(whole) > _COLUMN else "",
     )
 
 
@@ -216,10 +270,10 @@ def read_subject(source: str, tokens: tuple[Token, ...]) -> tuple[str, str, bool
     """Alias, column or expression, and which of the two; None if it is not about exactly one relation."""
     tokens = _without_text_cast(stripped(tokens))
     aliases = aliases_in(tokens)
-    if len(aliases) != 1 or any(token.kind is Kind.PARAM for token in tokens):
+    if len(aliases) != 1 or is_row(tokens) or any(token.kind is Kind.PARAM for token in tokens):
         return None
     (alias,) = aliases
-    if len(tokens) == 3 and tokens[1].text == ".":
+    if len(tokens) == _COLUMN and tokens[1].text == ".":
         return alias, tokens[2].value, True
     if any(token.value in ("subplan", "initplan", "hashed", "any", "all") for token in tokens):
         return None
@@ -248,7 +302,7 @@ def _without_alias(source: str, tokens: tuple[Token, ...], alias: str) -> str:
 
 
 def read_sort_key(text: str) -> SortKey | None:
-    """A sort key of a plan; None if it is about no relation, or in a collation of its own."""
+    """A sort key of a plan; None if it is about no relation. In a collation of its own it is an expression."""
     try:
         tokens = tokenize(text)
     except InvalidIndex:
@@ -261,8 +315,6 @@ def read_sort_key(text: str) -> SortKey | None:
     desc = words[-1:] == ["desc"]
     if desc or words[-1:] == ["asc"]:
         tokens = tokens[:-1]
-    if any(token.value == "collate" for token in tokens):
-        return None
     sides = split_top(stripped(tokens), _DISTANCE)
     found = next((read for side in sides if (read := read_subject(text, side)) is not None), None)
     if found is None or len(sides) > 2:

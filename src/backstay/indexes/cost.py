@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from .candidates import Candidate
+from .candidates import Candidate, Saving
 from .conditions import Use
 from .plans import Access
 from .sizes import TableFacts, depth
@@ -56,8 +56,11 @@ class CostCache:
         found = await self._planned(query, applicable - by_rule)
         if not by_rule:
             return found
-        best = max(by_rule, key=lambda candidate: candidate.saves.get(query, 0.0))
-        saved = min(best.saves.get(query, 0.0), found.cost * 0.999)
+        nothing = Saving()
+        best = max(by_rule, key=lambda candidate: (candidate.saves.get(query, nothing).saved, candidate.definition))
+        saving = best.saves.get(query, nothing)
+        # Another index may have saved the same already: it gets no cheaper than what is left to read.
+        saved = min(saving.saved, found.cost - saving.left, found.cost * 0.999)
         return Estimate(cost=found.cost - saved, used=found.used | {best}) if saved > 0 else found
 
     async def _planned(self, query: str, applicable: frozenset[Candidate]) -> Estimate:

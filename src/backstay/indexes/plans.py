@@ -13,6 +13,8 @@ _CONDITIONS = (
     "Filter", "Index Cond", "Recheck Cond", "Hash Cond", "Merge Cond", "Join Filter", "One-Time Filter",
 )  # fmt: skip
 _PASS_ON = ("Limit", "LockRows", "Sort", "Incremental Sort")  # ask for no more rows than they are asked for
+_INDEX_SCANS = {"Index Scan", "Index Only Scan"}
+_ORDERED = {"Limit", "Aggregate", "Group", "Unique", "WindowAgg"}  # can make use of rows that come in order
 _EXTREME = re.compile(r"^(?:PARTIAL )?(?:min|max)\(([\w.\"]+)\)$")
 Node = Mapping[str, Any]
 
@@ -49,6 +51,18 @@ class PlanFacts:
     writes_to: str | None = None
     operation: str | None = None
     rows: float = 1.0
+    hides_order: bool = False
+    """Whether rows may come out of an index in the order that is wanted: then no sort tells of it."""
+
+    def learn_order(self, bare: PlanFacts) -> None:
+        """Take from a plan without index scans in which order rows are wanted."""
+        known = {access.alias: access for access in bare.accesses}
+        for access in self.accesses:
+            told = known.get(access.alias)
+            if told is not None:
+                access.order, access.group = access.order or told.order, access.group or told.group
+                access.limited = access.limited or told.limited
+                access.extremes = access.extremes or told.extremes
 
 
 def nodes(plan: Node) -> Iterator[Node]:
@@ -77,6 +91,7 @@ def read_plan(explained: Sequence[Node]) -> PlanFacts:
         _note_conditions(node, accesses)
         _note_output(node, node is plan, accesses)
     _note_order(plan, accesses, limited=False)
+    kinds = {node["Node Type"] for node in nodes(plan)}
     modifies = plan if plan["Node Type"] == "ModifyTable" else None
     return PlanFacts(
         cost=plan["Total Cost"],
@@ -85,6 +100,7 @@ def read_plan(explained: Sequence[Node]) -> PlanFacts:
         writes_to=None if modifies is None else f"{modifies.get('Schema', '')}.{modifies['Relation Name']}",
         operation=None if modifies is None else modifies["Operation"],
         rows=_rows_written(modifies) if modifies is not None else plan["Plan Rows"],
+        hides_order=bool(kinds & _INDEX_SCANS and kinds & _ORDERED),
     )
 
 

@@ -1,4 +1,4 @@
-"""144 statements, or small sets of them, with the index that serves them best - or with none, where none pays.
+"""169 statements, or small sets of them, with the index that serves them best - or with none, where none pays.
 
 A case may accept several answers, where they are as good as each other.
 """
@@ -55,6 +55,15 @@ select point((i::bigint*7919%1000)::float, (i::bigint*104729%1000)::float), tstz
 create table "Mixed Case" ("Id" serial primary key, "Owner" int, "Note" text);
 insert into "Mixed Case" ("Owner","Note") select i % 4000, 'n' || i from generate_series(1, 50000) i;
 create schema other; create table other.things (id serial primary key, owner int); insert into other.things(owner) select i % 4000 from generate_series(1,50000) i;
+create type job_state as enum ('ready', 'running', 'done', 'failed');
+create table jobs (id serial primary key, queue text not null, state job_state not null, run_at timestamptz not null, args text not null);
+insert into jobs (queue, state, run_at, args) select 'q' || i * 7 % 5, case when i % 50 = 0 then 'ready' when i % 200 = 1 then 'failed' when i % 500 = 2 then 'running' else 'done' end::job_state,
+  timestamptz '2026-01-01' + (i::bigint * 7919 % 40000) * interval '1 minute', repeat('a', 60) from generate_series(1, 40000) i;
+create table docs (id serial primary key, tenant int not null, author int not null, slug text not null, title text not null, pinned boolean not null, open boolean not null,
+  at timestamptz not null, deleted timestamptz, ref uuid not null, meta jsonb not null, body text not null);
+insert into docs (tenant, author, slug, title, pinned, open, at, deleted, ref, meta, body) select 1 + (i::bigint * 7919 % 99)::int, 1 + (i::bigint * 104729 % 1999)::int, 'doc-' || i::bigint * 15485863 % 20011, 'Title ' || i,
+  i % 200 = 0, i % 3 = 0, timestamptz '2026-01-01' - (i::bigint * 48271 % 40009) * interval '5 minutes', case when i % 25 = 3 then now() end, md5(i::text)::uuid,
+  jsonb_build_object('color', 'c' || i % 300), repeat('body ', 10) from generate_series(1, 40000) i;
 create view pending as select * from orders where status = 'pending';
 """
 
@@ -238,6 +247,38 @@ CASES = [
     case("covering exists", "select exists (select from items where sku = 'sku77')", "items btree (sku)", ""),
     case("string range", "select * from users where email >= 'U3999' and email < 'U39999'", "users btree (email)"),
     case("mixed case 2 cols", "select \"Note\" from \"Mixed Case\" where \"Owner\" = 7 and \"Note\" = 'n7'", "Mixed Case btree (Note)", "Mixed Case btree (Owner)", "Mixed Case btree (Note, Owner)", "Mixed Case btree (Owner, Note)"),
+    # -- conditions that name what is left out, or several constants
+    case("all but one state, in order", "select * from jobs where state <> 'done' order by run_at limit 50", "jobs btree (run_at) where (state <> 'done'::job_state)"),
+    case("two states, in order", "select * from jobs where state in ('ready', 'failed') order by run_at limit 50", "jobs btree (run_at) where (state = ANY ('{ready,failed}'::job_state[]))"),
+    case("no state of two", "select * from jobs where state not in ('done', 'failed') and queue = 'q3'", "jobs btree (queue) where (state <> ALL ('{done,failed}'::job_state[]))"),
+    case("a queue in the order of its primary key", "select * from jobs where state = 'running' order by id limit 10", "jobs btree (id) where (state = 'running'::job_state)"),
+    # -- arms of an OR
+    case("rows in a list", "select * from docs where (tenant, author) in ((3, 40), (7, 90), (9, 400))", "docs btree (author, tenant)", "docs btree (tenant, author)"),
+    case("one filter, and either of two", "select * from docs where tenant = $1 and (author = $2 or slug = $3)", "docs btree (tenant, author) + docs btree (tenant, slug)"),
+    case("one filter, and a column or a flag", "select * from docs where tenant = $1 and (author = $2 or pinned)", "docs btree (tenant, author) + docs btree (tenant, pinned)"),
+    case("a filter and a flag in one arm", "select * from docs where author = $1 or tenant = $2 and pinned", "docs btree (author) + docs btree (tenant, pinned)"),
+    # -- an order that the primary key gives already
+    case("the newest of a filter, by primary key", "select * from docs where tenant = $1 order by id desc limit 20", "docs btree (tenant, id)"),
+    case("greatest primary key of a filter", "select max(id) from docs where author = $1", "docs btree (author, id)"),
+    case("primary key alone, the last rows", "select * from docs order by id desc limit 10"),
+    # -- keysets
+    case("keyset of a tenant", "select * from docs where tenant = $1 and (at, id) < ($2, $3) order by at desc, id desc limit 20", "docs btree (tenant, at, id)", "docs btree (tenant, at)"),
+    case("rows after a row, uncounted order", "select * from docs where (at, id) > ('2025-12-31 12:00+00', 500)", "docs btree (at)", "docs btree (at, id)"),
+    # -- filters that tell little
+    case("what is not deleted, by two columns", "select * from docs where deleted is null and tenant = $1 and slug = $2", "docs btree (slug, tenant)", "docs btree (tenant, slug)"),
+    case("a flag of a third beside a filter, in order", "select * from docs where tenant = $1 and open order by at desc limit 20", "docs btree (tenant, open, at)"),
+    # -- casts, collations, and what is not immutable
+    case("a number as text", "select * from docs where id::text = $1", "docs btree (((id)::text))"),
+    case("a uuid that begins with", "select * from docs where ref::text like 'ab12%'", "docs btree (((ref)::text) text_pattern_ops)"),
+    case("lower case that begins with", "select tenant from docs where lower(title) like 'title 399%'", "docs btree ((lower(title)) text_pattern_ops)"),
+    case("order in another collation", "select * from docs order by title collate ucs_basic limit 20", "docs btree ((title COLLATE ucs_basic))"),
+    case("words in the configuration of the session", "select * from docs where to_tsvector(title) @@ to_tsquery('399')"),
+    # -- other methods, beside other conditions
+    case("document by a path", "select * from docs where meta @? '$.color ? (@ == \"c17\")'", "docs gin (meta jsonb_path_ops)"),
+    case("document contained", "select * from docs where meta <@ '{\"color\": \"c17\"}'"),
+    case("a filter beside what a range overlaps", "select * from trips where driver = 77 and span && tstzrange('2026-01-05', '2026-01-20')", "trips btree (driver)"),
+    case("a filter beside a network", "select * from trips where driver = 77 and ip <<= '10.5.0.0/16'", "trips btree (driver, ip)"),
+    case("an address in a network, in words", "select * from trips where ip <<= '10.5.7.0/24'", "trips gist (ip inet_ops)"),
     # -- none
     case("a small table", "select * from tiny where code = 'c5'"),
     case("most rows match", "select * from orders where status = 'done'"),

@@ -94,8 +94,8 @@ async def _advice(url: str, case: Any) -> frozenset[str]:
     )
 
 
-def test_there_are_144_cases() -> None:
-    assert len(labelled.CASES) == len({case.name for case in labelled.CASES}) == 144
+def test_there_are_169_cases() -> None:
+    assert len(labelled.CASES) == len({case.name for case in labelled.CASES}) == 169
 
 
 @pytest.mark.parametrize("case", labelled.CASES, ids=lambda case: case.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import anyio
 import pytest
@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from backstay.errors import InvalidIndex, WorkloadError
 from backstay.indexes import Index, Query, Workload, WorkloadRecorder
 from backstay.indexes.advisor import Limits, Search
-from backstay.indexes.candidates import Candidate, Harvest
-from backstay.indexes.conditions import Use, read_sort_key, read_terms
+from backstay.indexes.candidates import Candidate, Harvest, Saving
+from backstay.indexes.conditions import Use, plain_texts, read_sort_key, read_terms
 from backstay.indexes.cost import CostCache, Estimate, write_penalty
 from backstay.indexes.plans import read_plan
 from backstay.indexes.sizes import ColumnFacts, TableFacts, btree_bytes
@@ -40,11 +40,15 @@ from backstay.indexes.workload import fingerprint
         ("(t.deleted_at IS NOT NULL)", [("deleted_at", Use.NOT_NULL, None)]),
         ("(NOT t.paid)", [("paid", Use.FALSE, None)]),
         ("t.paid", [("paid", Use.TRUE, None)]),
-        ("(t.a = ANY ('{1,2}'::integer[]))", [("a", Use.EQUAL, None)]),
+        ("(t.a = ANY ('{1,2}'::integer[]))", [("a", Use.EQUAL, "ANY ('{1,2}'::integer[])")]),
+        ("(t.a = ANY ($1))", [("a", Use.EQUAL, None)]),
+        ("(t.a <> ALL ('{x,y}'::text[]))", [("a", Use.UNEQUAL, "ALL ('{x,y}'::text[])")]),
         ("(t.payload @> '{\"k\": 1}'::jsonb)", [("payload", Use.MEMBER, "'{\"k\": 1}'::jsonb")]),
         ("((t.payload ->> 'k'::text) = 'v'::text)", [("payload ->> 'k'::text", Use.EQUAL, "'v'::text")]),
         ('(t."Odd ""x" = 1)', [('Odd "x', Use.EQUAL, "1")]),
-        ("(t.a <> 5)", []),
+        ("(t.a <> 5)", [("a", Use.UNEQUAL, "5")]),
+        ("(t.a <> $1)", []),
+        ("(ROW(t.a, t.b) < ROW(5, $1))", [("a", Use.RANGE, "5"), ("b", Use.RANGE, None)]),
         ("(t.a = t.b)", []),
         ("(hashed SubPlan 1)", []),
         ("an open 'quote", []),
@@ -70,6 +74,37 @@ def test_any_text_is_read_without_raising(text: str) -> None:
     read_sort_key(text)
 
 
+def test_constants_are_read_as_the_statistics_have_them() -> None:
+    assert plain_texts("'it''s'::text") == ["it's"]
+    assert plain_texts("5") == ["5"]
+    assert plain_texts("""ANY ('{a,"b, c","d\\\\e"}'::text[])""") == ["a", "b, c", "d\\e"]
+
+
+def test_a_cast_to_text_is_kept_beside_its_column() -> None:
+    (cast,) = read_terms("((t.id)::text = $1)")
+    assert (cast.subject, cast.is_column, cast.cast) == ("id", True, "(id)::text")
+    (plain,) = read_terms("(t.id = $1)")
+    assert plain.cast == ""
+
+
+def test_what_an_index_saves_by_rule_another_may_have_saved_already() -> None:
+    btree = _candidate("a", 100)
+    inverted = replace(_candidate("b", 100), by_rule=True, saves={"q": Saving(900.0, 100.0)})
+
+    class Planned:
+        async def estimate(self, query: str, indexes: frozenset[Candidate], /) -> Estimate:
+            return (
+                Estimate(cost=20.0, used=indexes) if btree in indexes else Estimate(cost=1000.0, used=frozenset())
+            )
+
+    async def both() -> list[float]:
+        cache = CostCache(oracle=Planned(), relevant={"q": frozenset([btree, inverted])}, limit=9)
+        sets = (frozenset([inverted]), frozenset([btree, inverted]))
+        return [(await cache.estimate("q", indexes)).cost for indexes in sets]
+
+    assert anyio.run(both) == [100.0, 20.0]
+
+
 def test_sort_keys() -> None:
     key = read_sort_key("t.created_at DESC NULLS LAST")
     assert key is not None
@@ -77,7 +112,9 @@ def test_sort_keys() -> None:
     plain = read_sort_key("t.created_at DESC")
     assert plain is not None
     assert plain.nulls_first
-    assert read_sort_key('t.a COLLATE "C"') is None
+    collated = read_sort_key('t.a COLLATE "C" DESC')
+    assert collated is not None
+    assert (collated.subject, collated.is_column, collated.desc) == ('a COLLATE "C"', False, True)
     nearest = read_sort_key("(t.place <-> '(5,5)'::point)")
     assert (nearest.subject, nearest.is_column, nearest.nearest) == ("place", True, True)
     assert read_sort_key("((t.a <-> '(5,5)'::point) <-> 1)").nearest

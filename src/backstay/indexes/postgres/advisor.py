@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
-
-import asyncpg
 
 from backstay.clock import Clock, SystemClock
 from backstay.errors import WorkloadError
@@ -23,42 +21,21 @@ from backstay.indexes.advice import (
     compare_baselines,
 )
 from backstay.indexes.advisor import Limits, Search
-from backstay.indexes.candidates import Candidate, Harvest, subjects_of
-from backstay.indexes.catalog import CatalogIndex
+from backstay.indexes.candidates import Candidate, Harvest, Saving, subjects_of
 from backstay.indexes.cost import CostCache, CostOracle, RuleOracle, write_penalty
 from backstay.indexes.declared import Index
-from backstay.indexes.foreign import ForeignKey, delete_candidates
-from backstay.indexes.plans import PlanFacts
+from backstay.indexes.foreign import delete_candidates
 from backstay.indexes.protocol import Action, EnsureOptions, EnsureReport
-from backstay.indexes.sizes import TableFacts, read_tables
 from backstay.indexes.statements import statement
 from backstay.indexes.workload import Query, Workload, from_statistics
 from backstay.secret import Secret
 
-from .connect import Connect, Connection, connect_dsn, translated
-from .definitions import read_catalog
-from .health import read_foreign_keys
+from .connect import Connect, connect_dsn, translated
 from .items import sample_items
 from .planner import PostgresIndexPlanner
+from .survey import Survey, Table, survey_of
 from .verify import ADMITTED, STANDING, Proof, analyze_expressions, measure
 from .whatif import SEARCH_SAMPLES, WhatIf, has_extension
-
-Table = tuple[str, str]
-
-
-@dataclass(slots=True, kw_only=True)
-class Survey:
-    """What is known before the search: the tables, the queries' plans, and the candidates."""
-
-    tables: dict[Table, TableFacts]
-    roots: dict[Table, Table]
-    leaves: dict[Table, list[Table]]
-    existing: tuple[CatalogIndex, ...]
-    foreign_keys: tuple[ForeignKey, ...]
-    has_trigram: bool
-    has_hypopg: bool
-    plans: dict[str, PlanFacts] = field(default_factory=dict[str, PlanFacts])
-    skipped: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
 
 
 class PostgresIndexAdvisor:
@@ -98,7 +75,7 @@ class PostgresIndexAdvisor:
         limits = limits or AdviceLimits()
         queries = _named(workload)
         async with self._asking(queries, limits.query_timeout) as (what_if, survey):
-            await _read_plans(what_if, survey, queries)
+            await survey.read_plans(what_if, queries)
             if not survey.plans:
                 reasons = "; ".join(f"{name}: {reason}" for name, reason in survey.skipped[:3])
                 raise WorkloadError(f"none of the {len(queries)} statements can be planned: {reasons}")
@@ -109,7 +86,7 @@ class PostgresIndexAdvisor:
         with translated("asking for plans"):
             async with self._connect() as connection:
                 await connection.execute("set jit = off")
-                survey = await _survey(connection)
+                survey = await survey_of(connection)
                 async with WhatIf(connection, queries, survey.leaves).opened(timeout) as what_if:
                     yield what_if, survey
 
@@ -196,34 +173,6 @@ def _named(workload: Workload) -> dict[str, Query]:
     return named
 
 
-async def _survey(connection: Connection) -> Survey:
-    tables = read_tables(await connection.fetch(statement("tables")))
-    roots: dict[Table, Table] = {}
-    leaves: dict[Table, list[Table]] = {}
-    for row in await connection.fetch(statement("partition_roots")):
-        root, member = (row["root_schema"], row["root_name"]), (row["schema_name"], row["table_name"])
-        roots[member] = root
-        if row["is_leaf"]:
-            leaves.setdefault(root, []).append(member)
-    return Survey(
-        tables={(facts.schema, facts.name): facts for facts in tables.values()},
-        roots=roots,
-        leaves=leaves,
-        existing=await read_catalog(connection),
-        foreign_keys=await read_foreign_keys(connection),
-        has_trigram=await has_extension(connection, "pg_trgm"),
-        has_hypopg=await has_extension(connection, "hypopg"),
-    )
-
-
-async def _read_plans(what_if: WhatIf, survey: Survey, queries: dict[str, Query]) -> None:
-    for name in queries:
-        try:
-            survey.plans[name] = await what_if.facts(name)
-        except (asyncpg.PostgresError, WorkloadError) as exc:
-            survey.skipped.append((name, str(exc)))
-
-
 class _Advice:
     """One run of `recommend`."""
 
@@ -243,16 +192,15 @@ class _Advice:
         self._weights = {name: workload.weight(query) for name, query in self._queries.items()}
         self._harvest = Harvest(tables=survey.tables, roots=survey.roots, has_trigram=survey.has_trigram)
         self._relevant: dict[str, frozenset[Candidate]] = {}
+        self._impossible: frozenset[Candidate] = frozenset()
 
     async def find(self) -> IndexPlan:
         """Harvest, narrow, search, and put the foreign keys beside."""
         for plan in self._survey.plans.values():
             self._harvest.note(plan.accesses)
         pool = self._harvested()
-        if inverted := [candidate for candidate in pool if candidate.index.method == "gin"]:
-            connection = self._what_if.connection
-            self._harvest.samples = await sample_items(connection, inverted, self._survey.tables)
-            pool = self._harvested()  # again, with what the samples tell of their sizes
+        if inverted := frozenset(candidate for candidate in pool if candidate.index.method == "gin"):
+            pool = await self._sampled(inverted)
         cache = CostCache(oracle=self._oracle(), relevant=self._relevant, limit=self._questions())
         bundles = await self._narrowed(cache)
         picked: frozenset[Candidate] = frozenset[Candidate]().union(*bundles)
@@ -265,6 +213,7 @@ class _Advice:
             pool=sorted(used, key=lambda candidate: candidate.definition),
             penalties=penalties,
             limits=Limits(budget_bytes=self._limits.budget_bytes, max_indexes=self._limits.max_indexes),
+            asked={name: self._harvest.asked(plan.accesses) for name, plan in self._survey.plans.items()},
             bundles=[bundle for bundle in dict.fromkeys(bundles) if len(bundle) > 1],
         )
         selection = await search.run()
@@ -288,6 +237,14 @@ class _Advice:
             method="hypopg" if self._survey.has_hypopg else "rules",
             workload=self._workload,
         )
+
+    async def _sampled(self, inverted: frozenset[Candidate]) -> frozenset[Candidate]:
+        """The candidates again, with what samples tell of the sizes of the inverted ones."""
+        if self._survey.has_hypopg:
+            self._impossible = await self._what_if.impossible(inverted)
+        connection, asked = self._what_if.connection, inverted - self._impossible
+        self._harvest.samples = await sample_items(connection, asked, self._survey.tables)
+        return self._harvested()
 
     def _questions(self) -> int:
         """How often a query's cost may be asked: each time it is planned for up to two parameter sets."""
@@ -316,11 +273,11 @@ class _Advice:
         for name, plan in self._survey.plans.items():
             for access in plan.accesses:
                 for found in self._harvest.candidates(access):
-                    if self._is_covered(found) or found.definition in refused:
+                    if self._is_covered(found) or found.definition in refused or found in self._impossible:
                         continue
                     candidate = found
                     if found.by_rule:
-                        saves = {**pool.get(found, found).saves, name: found.saves.get("", 0.0)}
+                        saves = {**pool.get(found, found).saves, name: found.saves.get("", Saving())}
                         candidate = replace(found, saves=saves)
                         pool.pop(candidate, None)
                     pool[candidate] = candidate
@@ -335,7 +292,9 @@ class _Advice:
     def _is_covered(self, candidate: Candidate) -> bool:
         """Whether an existing index begins with the same keys: a twin would save bytes, not time."""
         keys = [(key.column, key.desc) for key in candidate.index.keys]
-        if any(key.column is None or key.opclass for key in candidate.index.keys) or candidate.index.include:
+        if any(key.column is None or key.opclass for key in candidate.index.keys):
+            return False
+        if candidate.index.include or candidate.index.where is not None:
             return False
         for index in self._survey.existing:
             if (index.schema, index.table) != candidate.table or not index.valid or index.predicate is not None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import anyio
@@ -18,7 +18,7 @@ import asyncpg
 
 from backstay.indexes.candidates import Candidate
 from backstay.indexes.cost import Estimate
-from backstay.indexes.declared import quote_identifier
+from backstay.indexes.declared import Key, quote_identifier
 from backstay.indexes.plans import PlanFacts, nodes, read_plan
 from backstay.indexes.workload import Query
 
@@ -32,6 +32,8 @@ _SETTINGS = {
     "max_parallel_workers_per_gather": "0",
     "standard_conforming_strings": "on",
 }
+_DROP = "select hypopg_drop_index(x) from unnest($1::oid[]) as x"
+_INDEX_SCANS = ("enable_indexscan", "enable_indexonlyscan")
 SEARCH_SAMPLES = 2  # parameter sets asked about while searching; all of them are asked about at the end
 
 
@@ -73,7 +75,15 @@ class WhatIf:
 
         Open, so that a sampled value is never taken for a constant of the statement.
         """
-        return read_plan(await self._explain(self.queries[fingerprint], None))
+        query = self.queries[fingerprint]
+        facts = read_plan(await self._explain(query, None))
+        if facts.hides_order:
+            await self.connection.execute("; ".join(f"set {name} = off" for name in _INDEX_SCANS))
+            try:
+                facts.learn_order(read_plan(await self._explain(query, None)))
+            finally:
+                await self.connection.execute("; ".join(f"reset {name}" for name in _INDEX_SCANS))
+        return facts
 
     async def estimate(self, query: str, indexes: frozenset[Candidate], /) -> Estimate:
         """The mean cost over some of the query's parameter sets. See `CostOracle.estimate`."""
@@ -136,18 +146,41 @@ class WhatIf:
     async def _install(self, wanted: frozenset[Candidate]) -> None:
         """Make exactly these hypothetical indexes exist."""
         await self._drop([candidate for candidate in self._built if candidate not in wanted])
-        for candidate in wanted:
+        # Of two that cost the same the planner takes the one that was made last: always the same, and the smaller.
+        for candidate in sorted(wanted, key=lambda c: (-c.size_bytes, -c.columns, c.definition)):
             if candidate in self._built or candidate in self._refused:
                 continue
             try:
-                self._built[candidate] = [
-                    await self.connection.fetchval("select indexrelid from hypopg_create_index($1)", sql)
-                    for sql in self._statements(candidate)
-                ]
+                self._built[candidate] = await self._make(candidate)
             except asyncpg.PostgresError:
                 # Not every definition can be (a function that is not immutable): such a candidate helps
                 # nobody.
                 self._refused.add(candidate)
+
+    async def impossible(self, candidates: Iterable[Candidate]) -> frozenset[Candidate]:
+        """Those over an expression that is not immutable, among candidates that cannot be hypothetical.
+
+        Of such an expression the server says so before it looks at the method: it is asked about as a btree's.
+        """
+        found: set[Candidate] = set()
+        for candidate in candidates:
+            keys = tuple(Key(expression=key.expression) for key in candidate.index.keys if key.column is None)
+            if keys:
+                asked = replace(candidate, index=replace(candidate.index, keys=keys, method="btree"))
+                try:
+                    made = await self._make(asked)
+                    await self.connection.fetch(_DROP, made)
+                except asyncpg.InvalidObjectDefinitionError:
+                    found.add(candidate)
+                except asyncpg.PostgresError:
+                    continue  # a type that no btree keeps
+        return frozenset(found)
+
+    async def _make(self, candidate: Candidate) -> list[int]:
+        return [
+            await self.connection.fetchval("select indexrelid from hypopg_create_index($1)", sql)
+            for sql in self._statements(candidate)
+        ]
 
     def _statements(self, candidate: Candidate) -> list[str]:
         body = candidate.index.body_sql()
@@ -157,7 +190,7 @@ class WhatIf:
     async def _drop(self, candidates: Sequence[Candidate]) -> None:
         numbers = [number for candidate in candidates for number in self._built.pop(candidate)]
         if numbers:
-            await self.connection.fetch("select hypopg_drop_index(x) from unnest($1::oid[]) as x", numbers)
+            await self.connection.fetch(_DROP, numbers)
 
 
 async def has_extension(connection: Connection, name: str) -> bool:

@@ -1,0 +1,73 @@
+"""What is known of a database before the search for indexes begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import asyncpg
+
+from backstay.errors import WorkloadError
+from backstay.indexes.catalog import CatalogIndex
+from backstay.indexes.foreign import ForeignKey
+from backstay.indexes.plans import PlanFacts
+from backstay.indexes.predicates import as_compared
+from backstay.indexes.sizes import TableFacts, read_tables
+from backstay.indexes.statements import statement
+
+from .connect import Connection
+from .definitions import read_catalog
+from .health import read_foreign_keys
+from .whatif import WhatIf, has_extension
+
+Table = tuple[str, str]
+
+
+@dataclass(slots=True, kw_only=True)
+class Survey:
+    """The tables, the queries' plans, and what may be asked of the server."""
+
+    tables: dict[Table, TableFacts]
+    roots: dict[Table, Table]
+    leaves: dict[Table, list[Table]]
+    existing: tuple[CatalogIndex, ...]
+    foreign_keys: tuple[ForeignKey, ...]
+    has_trigram: bool
+    has_hypopg: bool
+    plans: dict[str, PlanFacts] = field(default_factory=dict[str, PlanFacts])
+    skipped: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+
+    async def read_plans(self, what_if: WhatIf, names: Iterable[str]) -> None:
+        """Note the plan of each query, or why it has none."""
+        for name in names:
+            try:
+                plan = await what_if.facts(name)
+            except (asyncpg.PostgresError, WorkloadError) as exc:
+                self.skipped.append((name, str(exc)))
+                continue
+            for access in plan.accesses:
+                facts = self.tables.get((access.schema, access.table))
+                if facts is not None:
+                    access.terms = [as_compared(term, facts) for term in access.terms]
+            self.plans[name] = plan
+
+
+async def survey_of(connection: Connection) -> Survey:
+    """Read the catalogue and the statistics."""
+    tables = read_tables(await connection.fetch(statement("tables")))
+    roots: dict[Table, Table] = {}
+    leaves: dict[Table, list[Table]] = {}
+    for row in await connection.fetch(statement("partition_roots")):
+        root, member = (row["root_schema"], row["root_name"]), (row["schema_name"], row["table_name"])
+        roots[member] = root
+        if row["is_leaf"]:
+            leaves.setdefault(root, []).append(member)
+    return Survey(
+        tables={(facts.schema, facts.name): facts for facts in tables.values()},
+        roots=roots,
+        leaves=leaves,
+        existing=await read_catalog(connection),
+        foreign_keys=await read_foreign_keys(connection),
+        has_trigram=await has_extension(connection, "pg_trgm"),
+        has_hypopg=await has_extension(connection, "hypopg"),
+    )

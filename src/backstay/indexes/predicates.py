@@ -1,0 +1,93 @@
+"""Which conditions of a statement may become an index's predicate, and how many rows they leave. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from .conditions import Term, Use, plain_texts
+from .declared import Key
+from .sizes import ColumnFacts, TableFacts
+
+_FEW_VALUES = 50  # a column with at most so many values may have its constants in a predicate
+_FEW_CODES = 12  # and a number with more is no code, but whose row it is
+_NUMBERS = ("smallint", "integer", "bigint", "numeric", "uuid")
+_RARE = 0.2  # a predicate must leave out at least four rows in five to be worth an index of its own
+_RARE_CONSTANT = 0.1  # and nine in ten if it is about one value of many: other values may be asked for tomorrow
+_SAME_BYTES = ("text", "character varying")
+_LEAST = 0.001  # the share of a value that the statistics have missed
+
+
+def as_compared(term: Term, facts: TableFacts) -> Term:
+    """The term about a cast to text where that is more than another name for the same bytes (a number, a uuid)."""
+    if term.cast and facts.column(term.subject).type not in _SAME_BYTES:
+        return replace(term, subject=term.cast, is_column=False)
+    return term
+
+
+def predicates(terms: Iterable[Term], facts: TableFacts) -> Iterator[tuple[tuple[str, float], str]]:
+    """Predicates with the fraction of rows that they leave, and the subject that they are about."""
+    for term in terms:
+        if term.branch or not term.is_column or term.subject not in facts.columns:
+            continue
+        found = _predicate(term, facts.column(term.subject), facts.rows)
+        if found is not None and found[1] <= _RARE:
+            yield found, term.subject
+
+
+def _predicate(term: Term, fact: ColumnFacts, rows: float) -> tuple[str, float] | None:
+    name = Key(column=term.subject).to_sql()
+    match term.use:
+        case Use.NULL:
+            return f"{name} is null", fact.null_fraction
+        case Use.NOT_NULL:
+            return f"{name} is not null", 1.0 - fact.null_fraction
+        case Use.TRUE:
+            return name, _share(fact, "t")
+        case Use.FALSE:
+            return f"not {name}", _share(fact, "f")
+        case Use.EQUAL | Use.UNEQUAL if term.literal is not None and not term.join:
+            return _of_constants(term, term.literal, fact, rows)
+        case _:
+            return None
+
+
+def _of_constants(term: Term, literal: str, fact: ColumnFacts, rows: float) -> tuple[str, float] | None:
+    """Only where constants belong to the statement's meaning (a status), never some of many values.
+
+    An index for one user's name would serve that user alone.
+    """
+    few = _FEW_CODES if fact.type in _NUMBERS else _FEW_VALUES
+    if not fact.known or not fact.common or fact.distinct_of(max(rows, 1.0)) > few:
+        return None
+    name = Key(column=term.subject).to_sql()
+    share = sum(_share(fact, text) for text in plain_texts(literal))
+    if term.use is Use.UNEQUAL:
+        return f"{name} <> {literal}", max(_LEAST, 1.0 - fact.null_fraction - share)
+    return (f"{name} = {literal}", share) if share <= _RARE_CONSTANT else None
+
+
+def share_left(term: Term, facts: TableFacts) -> float:
+    """The fraction of rows that a comparison for equality, or with NULL, leaves; 1 for other conditions."""
+    fact = facts.column(term.subject)
+    match term.use:
+        case Use.NULL:
+            return fact.null_fraction
+        case Use.EQUAL if term.literal is not None and fact.common:
+            return sum(_share(fact, text) for text in plain_texts(term.literal))
+        case Use.EQUAL:
+            return 1.0 / fact.distinct_of(max(facts.rows, 1.0))
+        case _:
+            return 1.0
+
+
+def _share(fact: ColumnFacts, value: str) -> float:
+    """The fraction of rows with this value, by the statistics; a value that they miss is rare."""
+    if not fact.common:
+        return 1.0
+    # A char(n) is padded in the statistics and not in the condition.
+    found = {text.rstrip(): share for text, share in fact.common.items()} if fact.padded else fact.common
+    return found.get(
+        value.rstrip() if fact.padded else value,
+        max(_LEAST, 1.0 - fact.null_fraction - sum(fact.common.values())),
+    )
