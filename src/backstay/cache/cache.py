@@ -7,7 +7,7 @@ the miss path; `FarTier` stands between them and a backend that may be away.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any, Final, Self, TypeVar, Unpack, overload
@@ -110,10 +110,10 @@ class Cache:
             self._locks.close()
         await self._owner.aclose()
 
-    async def get_or_compute(
+    def get_or_compute(
         self, key: str, compute_func: Compute[T], ttl: Ttl | None = None, **options: Unpack[Options[T]]
-    ) -> T:
-        """The cached value, or what `compute_func` returns, which is then cached.
+    ) -> Coroutine[Any, Any, T]:
+        """The cached value, or what `compute_func` returns, which is then cached. To be awaited.
 
         However many callers ask at once, one computation runs. It belongs to the cache: cancelling a caller
         cancels only that caller. An error of the computation reaches all who wait and is not cached. A
@@ -130,6 +130,10 @@ class Cache:
             ConfigError: a duration makes no sense.
             ComputeTimeout: the hard timeout passed.
         """
+        return self.served(key, compute_func, ttl, options)
+
+    async def served(self, key: str, compute_func: Compute[T], ttl: Ttl | None, options: Options[T]) -> T:
+        """`get_or_compute`, given the options as a mapping: to spread them out once more costs every hit."""
         kept = self._kept.get(key)
         if kept is not None and not options:
             # The way of most hits, spelt out: nothing is awaited, and nothing called but the clock.

@@ -60,9 +60,7 @@ def get_cached_or_compute(
     """
     # No coroutine of its own around the cache's: a hit would pay for it.
     chosen = cache or _in_context(None) or current_cache.get()
-    if not options:
-        return chosen.get_or_compute(key, compute_func, ttl)
-    return chosen.get_or_compute(key, compute_func, ttl, **options)
+    return chosen.served(key, compute_func, ttl, options)
 
 
 async def invalidate(*keys: str, cache: Cache | None = None) -> Invalidation:

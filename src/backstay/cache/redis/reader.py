@@ -20,6 +20,11 @@ from .scripts import call
 KEYS_PER_READ: Final = 128
 """Most keys that one command asks for: a reply is taken in as a whole."""
 
+BYTES_PER_READ: Final = 512 * 1024
+"""About as much as one reply may bring. More would be in no cache of the processor's any more when it is judged."""
+
+_FEWEST_KEYS: Final = 4
+
 _Looks = list[asyncio.Future[bytes | None]]
 
 
@@ -34,6 +39,7 @@ class Reader:
         self._told = b""
         self._wanted: list[bytes] = []
         self._looks: _Looks = []
+        self._most = KEYS_PER_READ
         self._loop: asyncio.AbstractEventLoop | None = None
         self.port: Port
         """Set once, before anything is asked for."""
@@ -60,7 +66,7 @@ class Reader:
             loop.call_soon(self._send)
         wanted.append(self._names.entry(key))
         self._looks.append(future)
-        if len(wanted) >= KEYS_PER_READ:
+        if len(wanted) >= self._most:
             self._send()
         return future
 
@@ -123,6 +129,7 @@ class Reader:
             if isinstance(reply, Exception):
                 _fail(looks, self.port.failure(reply))
             elif reply[0] == self._told and self._told:
+                self._weigh(reply[-1])
                 _hand_out(looks, reply)
             else:
                 self._catch_up(looks, reply)
@@ -133,6 +140,11 @@ class Reader:
             _fail(looks, exc)
         else:
             self.port.flush()
+
+    def _weigh(self, sample: bytes | None) -> None:
+        """Ask for fewer keys at once where values are large; one of each reply stands for all."""
+        if sample is not None:
+            self._most = max(_FEWEST_KEYS, min(KEYS_PER_READ, BYTES_PER_READ // (len(sample) + 1)))
 
     def _catch_up(self, looks: _Looks, held: list[Any]) -> None:
         """Tell the audience what is new, then hand out what was held."""
