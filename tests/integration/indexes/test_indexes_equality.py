@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -98,19 +97,13 @@ VECTORS: list[tuple[str, Index, bool]] = [
 
 
 @asynccontextmanager
-async def _planner(server: str) -> AsyncIterator[tuple[asyncpg.Connection, PostgresIndexPlanner]]:
-    name = f"indexes_{uuid.uuid4().hex[:12]}"
-    admin = await asyncpg.connect(server)
-    await admin.execute(f"create database {name}")
-    url = f"{server.rpartition('/')[0]}/{name}"
+async def _planner(url: str) -> AsyncIterator[tuple[asyncpg.Connection, PostgresIndexPlanner]]:
     connection = await asyncpg.connect(url)
     try:
         await connection.execute(TABLES)
         yield connection, PostgresIndexPlanner.from_dsn(url)
     finally:
         await connection.close()
-        await admin.execute(f"drop database {name} with (force)")
-        await admin.close()
 
 
 async def _same(connection: asyncpg.Connection, planner: PostgresIndexPlanner, sql: str, wanted: Index) -> bool:
@@ -122,8 +115,8 @@ async def _same(connection: asyncpg.Connection, planner: PostgresIndexPlanner, s
 
 
 @pytest.mark.asyncio
-async def test_sharp_pairs_are_told_apart(postgres_url: str) -> None:
-    async with _planner(postgres_url) as (connection, planner):
+async def test_sharp_pairs_are_told_apart(database_url: str) -> None:
+    async with _planner(database_url) as (connection, planner):
         if connection.get_server_version().major < 14:
             pytest.skip("operator classes have parameters and minmax_multi since PostgreSQL 14 at the latest")
         wrong = [v for v in VECTORS if await _same(connection, planner, v[0], v[1]) is not v[2]]
@@ -169,8 +162,8 @@ MODELS: list[tuple[str, Callable[[Any], tuple[tuple[Any, ...], dict[str, Any]]]]
 
 
 @pytest.mark.asyncio
-async def test_an_index_of_a_model_is_what_sqlalchemy_would_create(postgres_url: str) -> None:
-    async with _planner(postgres_url) as (connection, planner):
+async def test_an_index_of_a_model_is_what_sqlalchemy_would_create(database_url: str) -> None:
+    async with _planner(database_url) as (connection, planner):
         wrong = [sql for sql, make in MODELS if not await _same(connection, planner, sql, _declared(make))]
     assert not wrong
 

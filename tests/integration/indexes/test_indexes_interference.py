@@ -51,11 +51,24 @@ class Place:
         await self.connection.execute(f"alter table t owner to {name}")
         for setting in settings:
             await self.connection.execute(f"alter role {name} set {setting}")
-        return PostgresIndexPlanner.from_dsn(f"postgresql://{name}@{self.url.rpartition('@')[2]}")
+        dsn = f"postgresql://{name}@{self.url.rpartition('@')[2]}"
+        return PostgresIndexPlanner.from_dsn(dsn, emitter=Emitter([self.events.append]))
 
     async def fails_unique(self, name: str, keys: str = "a") -> None:
         with pytest.raises(asyncpg.UniqueViolationError):
             await self.connection.execute(f"create unique index concurrently {name} on t ({keys})")
+
+    def once_waited(self, times: int, work: Callable[[], Awaitable[object]]) -> asyncio.Task[None]:
+        """Do something when builds have waited that often from now on: all but the last have given up."""
+        before = len(self.events)
+
+        async def run() -> None:
+            async with asyncio.timeout(20):
+                while sum(isinstance(e, IndexBuildWaiting) for e in self.events[before:]) < times:  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+            await work()
+
+        return asyncio.create_task(run())
 
     async def begun(self, name: str) -> None:
         """Wait until a build has made its index, as yet invalid."""
@@ -74,11 +87,7 @@ class Place:
 
 
 @asynccontextmanager
-async def _place(server: str) -> AsyncIterator[Place]:
-    name = f"indexes_{uuid.uuid4().hex[:12]}"
-    admin = await asyncpg.connect(server)
-    await admin.execute(f"create database {name}")
-    url = f"{server.rpartition('/')[0]}/{name}"
+async def _place(url: str) -> AsyncIterator[Place]:
     connection = await asyncpg.connect(url)
     await connection.execute("create table t (a int, b int); insert into t values (1, 1), (1, 2)")
     place = Place(url, connection)
@@ -87,45 +96,37 @@ async def _place(server: str) -> AsyncIterator[Place]:
     finally:
         for opened in (*place.others, connection):
             opened.terminate()
-        await admin.execute(f"drop database {name} with (force)")
+        admin = await asyncpg.connect(url)
         for role in place.roles:
-            await admin.execute(f"drop role {role}")
+            await admin.execute(f"drop owned by {role} cascade; drop role {role}")
         await admin.close()
-
-
-def _later(seconds: float, work: Callable[[], Awaitable[object]]) -> asyncio.Task[None]:
-    async def run() -> None:
-        await asyncio.sleep(seconds)
-        await work()
-
-    return asyncio.create_task(run())
 
 
 # -- who is in the way ---------------------------------------------------------------------------------------
 
 
-async def test_a_leftover_that_an_open_transaction_has_written_is_no_build_in_progress(postgres_url: str) -> None:
-    async with _place(postgres_url) as place:
+async def test_a_leftover_that_an_open_transaction_has_written_is_no_build_in_progress(database_url: str) -> None:
+    async with _place(database_url) as place:
         await place.fails_unique("t_a")
         writer = await place.other("begin; update t set b = b + 1")
         assert (await place.planner.diff([BY_A])).comparisons[0].status is Status.INVALID
         (outcome,) = (await place.planner.ensure([BY_A], options=QUICK)).outcomes
         assert f"pid {writer.get_server_pid()} " in outcome.reason
         # And it is outlasted, as a build would outlast it.
-        release = _later(0.7, lambda: writer.execute("rollback"))
+        release = place.once_waited(2, lambda: writer.execute("rollback"))
         report = await place.planner.ensure([BY_A], options=EnsureOptions(lock_timeout=0.3))
         assert [outcome.action for outcome in report.outcomes] == [Action.REBUILT]
         await release
 
 
-async def test_a_build_of_a_role_whose_progress_is_hidden_is_awaited(postgres_url: str) -> None:
-    async with _place(postgres_url) as place:
+async def test_a_build_of_a_role_whose_progress_is_hidden_is_awaited(database_url: str) -> None:
+    async with _place(database_url) as place:
         planner = await place.role()
         writer, builder = await place.other("begin; update t set b = b + 1"), await place.other()
         build = asyncio.create_task(builder.execute("create index concurrently by_hand on t (a)"))
         await place.begun("by_hand")
         assert (await planner.diff([BY_A])).comparisons[0].status is Status.IN_PROGRESS
-        release = _later(0.5, lambda: writer.execute("rollback"))
+        release = place.once_waited(1, lambda: writer.execute("rollback"))
         report = await planner.ensure([BY_A])
         assert [outcome.action for outcome in report.outcomes] == [Action.AWAITED]
         await build
@@ -133,8 +134,8 @@ async def test_a_build_of_a_role_whose_progress_is_hidden_is_awaited(postgres_ur
         assert await place.indexes() == {"by_hand": True}
 
 
-async def test_who_has_the_turn_is_told(postgres_url: str) -> None:
-    async with _place(postgres_url) as place:
+async def test_who_has_the_turn_is_told(database_url: str) -> None:
+    async with _place(database_url) as place:
         oid = await place.connection.fetchval("select 't'::regclass::oid::int")
         holder = await place.other(f"select pg_advisory_lock({LOCK_CLASS}, {oid})", application_name="stuck")
         with pytest.raises(IndexBuildTimeout, match=f"pid {holder.get_server_pid()} of postgres, stuck, .*turn"):
@@ -143,21 +144,21 @@ async def test_who_has_the_turn_is_told(postgres_url: str) -> None:
         assert [event.pids for event in waiting] == [(holder.get_server_pid(),)]
 
 
-async def test_a_table_that_is_locked_from_reading_is_waited_for(postgres_url: str) -> None:
-    async with _place(postgres_url) as place:
+async def test_a_table_that_is_locked_from_reading_is_waited_for(database_url: str) -> None:
+    async with _place(database_url) as place:
         migration = await place.other("begin; lock table t", application_name="migration")
         (outcome,) = (await place.planner.ensure([BY_A], options=QUICK)).outcomes
         assert outcome.action is Action.FAILED
         assert [blocker.application for blocker in outcome.blockers] == ["migration"]
         with pytest.raises(IndexBuildTimeout, match="migration"):
             await place.planner.ensure([BY_A], options=EnsureOptions(deadline=0.5))
-        release = _later(0.5, lambda: migration.execute("rollback"))
+        release = place.once_waited(2, lambda: migration.execute("rollback"))
         assert (await place.planner.ensure([BY_A], options=EnsureOptions(lock_timeout=0.3))).changed
         await release
 
 
-async def test_a_prepared_transaction_is_named(postgres_url: str) -> None:
-    async with _place(postgres_url) as place:
+async def test_a_prepared_transaction_is_named(database_url: str) -> None:
+    async with _place(database_url) as place:
         if not int(await place.connection.fetchval("show max_prepared_transactions")):
             pytest.skip("max_prepared_transactions is 0 on this server")
         gid = f"forgotten_{uuid.uuid4().hex[:8]}"
@@ -170,8 +171,8 @@ async def test_a_prepared_transaction_is_named(postgres_url: str) -> None:
         assert (await place.planner.ensure([BY_A])).outcomes[0].action is Action.REBUILT
 
 
-async def test_to_want_nothing_is_to_do_nothing(postgres_url: str) -> None:
-    async with _place(postgres_url) as place:
+async def test_to_want_nothing_is_to_do_nothing(database_url: str) -> None:
+    async with _place(database_url) as place:
         assert (await place.planner.ensure([], options=EnsureOptions(prune=True))).outcomes == ()
 
 
@@ -179,8 +180,8 @@ async def test_to_want_nothing_is_to_do_nothing(postgres_url: str) -> None:
 
 
 @pytest.mark.parametrize("dropped", [False, True])
-async def test_a_replacement_that_was_killed_is_taken_up(postgres_url: str, dropped: bool) -> None:
-    async with _place(postgres_url) as place:
+async def test_a_replacement_that_was_killed_is_taken_up(database_url: str, dropped: bool) -> None:
+    async with _place(database_url) as place:
         await place.connection.execute("create index t_a on t (b); create index backstay_swap_1 on t (a)")
         if dropped:
             await place.connection.execute("drop index t_a")
@@ -192,8 +193,8 @@ async def test_a_replacement_that_was_killed_is_taken_up(postgres_url: str, drop
         assert not (await place.planner.ensure([BY_A])).changed
 
 
-async def test_a_replacement_that_could_not_drop_the_old_one_is_finished_by_the_next_run(postgres_url: str) -> None:
-    async with _place(postgres_url) as place:
+async def test_a_replacement_that_could_not_drop_the_old_one_is_finished_by_the_next_run(database_url: str) -> None:
+    async with _place(database_url) as place:
         await place.connection.execute("create index t_a on t (b)")
         reader = await place.other("begin; select from t")
         options = EnsureOptions(replace=True, lock_timeout=0.3, retries=0, strict=False)
@@ -204,8 +205,8 @@ async def test_a_replacement_that_could_not_drop_the_old_one_is_finished_by_the_
         assert await place.indexes() == {"t_a": True}
 
 
-async def test_two_leftovers_of_one_definition_are_both_mended(postgres_url: str) -> None:
-    async with _place(postgres_url) as place:
+async def test_two_leftovers_of_one_definition_are_both_mended(database_url: str) -> None:
+    async with _place(database_url) as place:
         await place.fails_unique("one")
         await place.fails_unique("two")
         await place.connection.execute("update t set a = b")
@@ -214,8 +215,8 @@ async def test_two_leftovers_of_one_definition_are_both_mended(postgres_url: str
         assert await place.indexes() == {"three": True}
 
 
-async def test_the_leftover_of_another_table_is_not_ours_to_drop(postgres_url: str) -> None:
-    async with _place(postgres_url) as place:
+async def test_the_leftover_of_another_table_is_not_ours_to_drop(database_url: str) -> None:
+    async with _place(database_url) as place:
         await place.fails_unique("taken")
         await place.connection.execute("create table other (a int)")
         with pytest.raises(IndexBuildFailed, match='"taken" already exists, but not as an index of other'):
@@ -223,8 +224,8 @@ async def test_the_leftover_of_another_table_is_not_ours_to_drop(postgres_url: s
         assert await place.indexes() == {"taken": False}
 
 
-async def test_a_lost_connection_says_what_was_being_built(postgres_url: str) -> None:
-    async with _place(postgres_url) as place:
+async def test_a_lost_connection_says_what_was_being_built(database_url: str) -> None:
+    async with _place(database_url) as place:
         await place.other("begin; update t set b = b + 1")
         task = asyncio.create_task(place.planner.ensure([BY_A]))
         await place.begun("t_a")
@@ -233,8 +234,8 @@ async def test_a_lost_connection_says_what_was_being_built(postgres_url: str) ->
             await task
 
 
-async def test_a_table_dropped_meanwhile_does_not_keep_the_others_from_theirs(postgres_url: str) -> None:
-    async with _place(postgres_url) as place:
+async def test_a_table_dropped_meanwhile_does_not_keep_the_others_from_theirs(database_url: str) -> None:
+    async with _place(database_url) as place:
         await place.connection.execute("create table other (a int)")
         oid = await place.connection.fetchval("select 't'::regclass::oid::int")
         holder = await place.other(f"select pg_advisory_lock({LOCK_CLASS}, {oid})")
@@ -253,8 +254,8 @@ async def test_a_table_dropped_meanwhile_does_not_keep_the_others_from_theirs(po
 # -- dropping ------------------------------------------------------------------------------------------------
 
 
-async def test_nothing_is_pruned_before_what_is_wanted_stands(postgres_url: str) -> None:
-    async with _place(postgres_url) as place:
+async def test_nothing_is_pruned_before_what_is_wanted_stands(database_url: str) -> None:
+    async with _place(database_url) as place:
         await place.connection.execute("create index old on t (a)")
         unique = Index("t", "a", unique=True, name="new")
         report = await place.planner.ensure([unique], options=EnsureOptions(prune=True, strict=False))
@@ -268,8 +269,8 @@ async def test_nothing_is_pruned_before_what_is_wanted_stands(postgres_url: str)
         assert await place.indexes() == {"old": True}
 
 
-async def test_the_deadline_may_pass_while_something_is_dropped(postgres_url: str) -> None:
-    async with _place(postgres_url) as place:
+async def test_the_deadline_may_pass_while_something_is_dropped(database_url: str) -> None:
+    async with _place(database_url) as place:
         await place.connection.execute("create index t_a on t (a); create index old on t (b)")
         reader = await place.other("begin; select from t")
         options = EnsureOptions(prune=True, deadline=0.6)
@@ -280,8 +281,8 @@ async def test_the_deadline_may_pass_while_something_is_dropped(postgres_url: st
         assert await place.indexes() == {"t_a": True}
 
 
-async def test_workers_who_prune_at_once_drop_each_index_once(postgres_url: str) -> None:
-    async with _place(postgres_url) as place:
+async def test_workers_who_prune_at_once_drop_each_index_once(database_url: str) -> None:
+    async with _place(database_url) as place:
         for number in range(5):
             await place.connection.execute(f"create index old_{number} on t (b) where a > {number}")
         options = EnsureOptions(prune=True)
@@ -291,8 +292,8 @@ async def test_workers_who_prune_at_once_drop_each_index_once(postgres_url: str)
         assert await place.indexes() == {"t_a": True}
 
 
-async def test_indexes_may_be_dropped_while_the_catalogue_is_read(postgres_url: str) -> None:
-    async with _place(postgres_url) as place:
+async def test_indexes_may_be_dropped_while_the_catalogue_is_read(database_url: str) -> None:
+    async with _place(database_url) as place:
         await place.connection.execute("create index t_a on t (a)")
         dropper, done = await place.other(), asyncio.Event()
 
@@ -309,8 +310,8 @@ async def test_indexes_may_be_dropped_while_the_catalogue_is_read(postgres_url: 
         await dropping
 
 
-async def test_a_bare_name_drops_no_index_of_another_schema(postgres_url: str) -> None:
-    async with _place(postgres_url) as place:
+async def test_a_bare_name_drops_no_index_of_another_schema(database_url: str) -> None:
+    async with _place(database_url) as place:
         await place.connection.execute(
             "create schema one; create table one.t (a int); create schema two; create table two.t (a int);"
             "create index same on t (a); create index same on one.t (a); create index same on two.t (a)"
@@ -327,15 +328,15 @@ async def test_a_bare_name_drops_no_index_of_another_schema(postgres_url: str) -
 # -- what roles and servers forbid ---------------------------------------------------------------------------
 
 
-async def test_timeouts_of_the_role_end_no_build_and_are_there_again_afterwards(postgres_url: str) -> None:
-    async with _place(postgres_url) as place:
+async def test_timeouts_of_the_role_end_no_build_and_are_there_again_afterwards(database_url: str) -> None:
+    async with _place(database_url) as place:
         planner = await place.role(
             "statement_timeout = '200ms'", "lock_timeout = '50ms'", "idle_in_transaction_session_timeout = '200ms'"
         )
         if place.connection.get_server_version().major >= 14:
             await place.connection.execute(f"alter role {place.roles[0]} set idle_session_timeout = '200ms'")
         writer = await place.other("begin; update t set b = b + 1")
-        release = _later(1.2, lambda: writer.execute("rollback"))
+        release = place.once_waited(3, lambda: writer.execute("rollback"))
         assert (await planner.ensure([BY_A], options=EnsureOptions(lock_timeout=0.2))).ok
         await release
         pool = await asyncpg.create_pool(
@@ -351,8 +352,8 @@ async def _nothing(_: object) -> None:
     pass
 
 
-async def test_what_may_not_be_written_says_where_to_go(postgres_url: str) -> None:
-    async with _place(postgres_url) as place:
+async def test_what_may_not_be_written_says_where_to_go(database_url: str) -> None:
+    async with _place(database_url) as place:
         planner = await place.role("default_transaction_read_only = on")
         with pytest.raises(IndexServerUnavailable, match=r"read-only transaction; .*connect to the primary"):
             await planner.ensure([BY_A])
@@ -365,8 +366,8 @@ async def test_what_may_not_be_written_says_where_to_go(postgres_url: str) -> No
 # -- partitions ----------------------------------------------------------------------------------------------
 
 
-async def test_the_parts_of_long_names_are_kept_apart(postgres_url: str) -> None:
-    async with _place(postgres_url) as place:
+async def test_the_parts_of_long_names_are_kept_apart(database_url: str) -> None:
+    async with _place(database_url) as place:
         await place.connection.execute(
             "create table p (a int, k int) partition by range (k);"
             "create table p1 partition of p for values from (0) to (9) partition by range (a);"
@@ -385,8 +386,8 @@ async def test_the_parts_of_long_names_are_kept_apart(postgres_url: str) -> None
         assert len(part_name(part_name("ß" * 31, 2**32 - 1), 2**32 - 1).encode()) <= 63
 
 
-async def test_a_part_that_was_attached_as_a_leftover_is_rebuilt(postgres_url: str) -> None:
-    async with _place(postgres_url) as place:
+async def test_a_part_that_was_attached_as_a_leftover_is_rebuilt(database_url: str) -> None:
+    async with _place(database_url) as place:
         await place.connection.execute(
             "create table p (a int, k int) partition by range (k);"
             "create table p1 partition of p for values from (0) to (9); insert into p values (1, 1), (1, 1)"
@@ -403,8 +404,8 @@ async def test_a_part_that_was_attached_as_a_leftover_is_rebuilt(postgres_url: s
         assert await place.indexes("p1") == {"p1_a": True}
 
 
-async def test_beside_a_foreign_table_the_parent_is_valid_all_the_same(postgres_url: str) -> None:
-    async with _place(postgres_url) as place:
+async def test_beside_a_foreign_table_the_parent_is_valid_all_the_same(database_url: str) -> None:
+    async with _place(database_url) as place:
         await place.connection.execute(
             "create table p (a int, k int) partition by range (k);"
             "create table p1 partition of p for values from (0) to (9);"
