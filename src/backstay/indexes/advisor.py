@@ -20,6 +20,7 @@ _MUCH = 1000.0  # or by so many cost units a call, however dear it is
 _MIN_COST_SAVED = 15.0  # and by this many cost units a call: below that an index is not worth its upkeep
 _NEGLIGIBLE = 0.001
 _REMOVE_BELOW = 0.005
+_REMOVE_PREFIX = 0.05  # and one that another one begins with, below this: each insert would write into both
 _SAME = 0.01  # a smaller index does as well if no query loses more than this,
 _NEARLY = 0.25  # or this, when that is no more than _MIN_COST_SAVED units,
 _TWO_ROWS = 9.0  # or two rows fetched from pages read at random (4 units each): no reason to hold what is only read
@@ -202,7 +203,8 @@ class Search:
                 then = (await self.cache.estimate(query, without)).cost
                 loss += self.weights[query] * (then - now)
                 scale += self.weights[query] * now
-            if loss <= max(self.penalties.get(candidate, 0.0), _REMOVE_BELOW * scale):
+            bearable = _REMOVE_PREFIX if _is_prefix(candidate, without) else _REMOVE_BELOW
+            if loss <= max(self.penalties.get(candidate, 0.0), bearable * scale):
                 self.reasons[candidate] = "the other chosen ones made it needless"
                 chosen = without
         return chosen
@@ -342,6 +344,16 @@ class Search:
 
 def _parts(indexes: Iterable[Candidate]) -> set[tuple[tuple[str, str], str]]:
     return {(index.table, subject) for index in indexes for subject in index.subjects}
+
+
+def _is_prefix(one: Candidate, others: Iterable[Candidate]) -> bool:
+    """Whether one of the others begins with all that this holds."""
+    keys = one.index.keys
+    return not one.index.include and any(
+        (other.table, other.index.method, other.index.where) == (one.table, one.index.method, one.index.where)
+        and other.index.keys[: len(keys)] == keys
+        for other in others
+    )
 
 
 def _slimmer(one: Candidate, other: Candidate) -> bool:

@@ -18,7 +18,7 @@ from .conditions import Term, Use
 from .declared import Index, Key
 from .keys import key_of, order_keys
 from .plans import Access
-from .predicates import predicates, share_left
+from .predicates import Predicate, predicates, share_left
 from .sizes import ItemSample, TableFacts, brin_bytes, btree_bytes, gin_bytes, gist_bytes
 
 _MAX_KEYS = 4
@@ -29,6 +29,7 @@ _TELLING = 0.5  # a filter leaves out at least every other row
 _MIN_PAGES = 4  # a table that is read in so many pages needs no index
 _BRIN_PAGES = 1024
 _IN_ORDER = 0.95  # the correlation of a column with the table's own order
+_DOCUMENTS = ("json", "jsonb", "xml", "tsvector")  # and arrays: a copy of them is no index
 _TEXTS = ("text", "character varying", "character")
 _NETWORKS = ("inet", "cidr")  # GiST knows them by an operator class that is not the default
 _SPATIAL = ("point", "box", "circle", "polygon", *_NETWORKS)
@@ -66,6 +67,11 @@ class Candidate:
     def columns(self) -> int:
         """How many columns and expressions an entry holds."""
         return len(self.subjects) + len(self.index.include)
+
+    @property
+    def is_matched(self) -> bool:
+        """Whether the planner has to find an expression or a predicate of it in a statement."""
+        return self.index.where is not None or any(key.expression for key in self.index.keys)
 
     @property
     def definition(self) -> str:
@@ -143,6 +149,13 @@ class _Shapes:
         telling = {t.subject for t in plain if share_left(t, facts) <= _TELLING}
         self.telling = [subject for subject in self.filters if subject in telling]
         self.joins = self._ordered(t.subject for t in plain if t.use is Use.EQUAL and t.join)
+        # What one relation brings all at once: a key of several columns.
+        others = dict.fromkeys(t.other for t in plain if t.use is Use.EQUAL and t.other)
+        self.composite = [
+            each
+            for other in others
+            if len(each := self._ordered(t.subject for t in plain if t.use is Use.EQUAL and t.other == other)) > 1
+        ]
         self.flags = list(dict.fromkeys(t.subject for t in plain if t.use in (Use.TRUE, Use.FALSE)))
         self.ranges = list(dict.fromkeys(t.subject for t in plain if t.use is Use.RANGE or self._is_within(t)))
 
@@ -157,27 +170,27 @@ class _Shapes:
         """Plain, covering and partial btrees; then what other methods can do."""
         for keys in self._key_lists():
             yield from self._with_covering(keys, None)
-        for predicate, subject in predicates(self.access.terms, self.facts):
-            rest = [keys for keys in self._key_lists(without=subject) if keys]
-            for keys in rest or self._carriers(subject, predicate[0]):
-                yield from self._with_covering(keys, predicate, subject)
+        for predicate in predicates(self.access.terms, self.facts):
+            rest = [keys for keys in self._key_lists(without=predicate.subject) if keys]
+            for keys in rest or self._carriers(predicate):
+                yield from self._with_covering(keys, predicate)
         yield from self._branches()
         yield from self._patterns()
         yield from self._members()
         yield from self._spatial()
         yield from self._brin()
 
-    def _carriers(self, subject: str, predicate: str) -> list[tuple[Key, ...]]:
+    def _carriers(self, predicate: Predicate) -> list[tuple[Key, ...]]:
         """Keys for a predicate that says all: its subject, or what keeps the entries in the order of the rows.
 
         Not for one constant of several: the subject's own index serves the others as well.
         """
-        own = (key_of(subject, self.columns.get(subject, True)),)
+        own: list[tuple[Key, ...]] = [(Key(column=predicate.subject),)] if predicate.subject else []
         kept = [fact for fact in self.facts.columns.values() if fact.not_null and fact.fixed]
         first = max(kept, key=lambda fact: abs(fact.correlation), default=None)
-        if first is None or abs(first.correlation) < _IN_ORDER or " = " in predicate:
-            return [own]
-        return list(dict.fromkeys((own, (Key(column=first.name),))))
+        if first is None or (own and (abs(first.correlation) < _IN_ORDER or " = " in predicate.text)):
+            return own
+        return list(dict.fromkeys((*own, (Key(column=first.name),))))
 
     def _key_lists(self, without: str | None = None) -> Iterator[tuple[Key, ...]]:
         filters = [subject for subject in self.filters if subject != without]
@@ -190,6 +203,7 @@ class _Shapes:
             [*joins, *filters],
             joins,
             *([one] for one in (*joins, *filters)),
+            *([subject for subject in each if subject != without] for each in self.composite),
         ]
         # A flag alone is for a predicate to tell; beside a filter it halves what is left of that.
         if telling and (flags := [subject for subject in self.flags if subject != without]):
@@ -233,13 +247,12 @@ class _Shapes:
             yield tuple(ranges)
             yield tuple(reversed(ranges))
 
-    def _with_covering(
-        self, keys: tuple[Key, ...], predicate: tuple[str, float] | None, about: str = ""
-    ) -> Iterator[Candidate]:
+    def _with_covering(self, keys: tuple[Key, ...], predicate: Predicate | None) -> Iterator[Candidate]:
         yield from self._make(keys, (), predicate)
         held = {key.column for key in keys if key.column is not None}
-        # The column of a predicate need not be in the index to be answered from it.
-        for spared in (frozenset([about]), frozenset[str]()) if about else (frozenset[str](),):
+        # The columns of a predicate need not be in the index to be answered from it.
+        about = predicate.columns if predicate else frozenset[str]()
+        for spared in dict.fromkeys((about, frozenset[str]())):
             rest = sorted((self.access.needed & self.facts.columns.keys()) - held - spared)
             if rest and len(rest) <= _MAX_INCLUDED and not self._is_whole_table(held | {*rest}):
                 width = sum(self.facts.column(name).width for name in (*held, *rest) if name)
@@ -254,7 +267,7 @@ class _Shapes:
         self,
         keys: tuple[Key, ...],
         include: tuple[str, ...] = (),
-        predicate: tuple[str, float] | None = None,
+        predicate: Predicate | None = None,
         *,
         method: str = "btree",
         saves: Saving | None = None,
@@ -266,7 +279,7 @@ class _Shapes:
                 table,
                 keys,
                 include=include,
-                where=predicate[0] if predicate else None,
+                where=predicate.text if predicate else None,
                 method=method,
                 schema=schema,
             )
@@ -276,11 +289,17 @@ class _Shapes:
         included = [self.facts.column(name) for name in include]
         if any(not fact.fixed and fact.width > 600 for fact in facts) and method == "btree":
             return
-        if any(fact.type in ("json", "jsonb", "xml", "point", "tsvector") for fact in facts) and method == "btree":
+        if any(fact.type in (*_DOCUMENTS, "point") for fact in facts) and method == "btree":
+            return
+        if any(fact.type in _DOCUMENTS or fact.type.endswith("[]") for fact in included):
             return
         sizes = {
             "btree": lambda: btree_bytes(
-                self.facts.rows, facts, included, fraction=predicate[1] if predicate else 1
+                self.facts.rows,
+                facts,
+                included,
+                fraction=predicate.share if predicate else 1,
+                together=self.facts.combinations.get(frozenset(key.subject for key in keys)),
             ),
             "gin": lambda: gin_bytes(
                 self.facts.rows,
@@ -382,12 +401,3 @@ class _Shapes:
             fact = self.facts.column(subject)
             if self.facts.pages >= _BRIN_PAGES and abs(fact.correlation) >= _IN_ORDER:
                 yield from self._make((key_of(subject, self.columns[subject]),), method="brin")
-
-
-def subjects_of(access: Access) -> frozenset[str]:
-    """Every column and expression that an index on this relation could lead with."""
-    return frozenset(
-        [term.subject for term in access.terms]
-        + [key.subject for key in (*access.order, *access.group)]
-        + access.extremes
-    )

@@ -13,6 +13,7 @@ from enum import Enum
 
 from backstay.errors import InvalidIndex
 
+from .declared import Key
 from .tokens import Kind, Token, split_top, stripped, tokenize
 
 _COMPARISONS = {
@@ -45,6 +46,7 @@ class Use(Enum):
     CONTAINS = "contains text"
     MEMBER = "contains element"
     BESIDE = "beside, or within a network"
+    OWN = "one column of the row beside another"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,8 @@ class Term:
     op: str = ""
     cast: str = ""
     """The column as it is compared, if that is under a cast to text."""
+    other: str = ""
+    """The relation that a join compares with, if it is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,9 +158,28 @@ def _read(source: str, tokens: tuple[Token, ...], branch: int) -> Iterator[Term]
         yield from _term(source, tokens, Use.TRUE, branch, only_columns=True)
         return
     op = tokens[place].text
+    own = _own_comparison(source, tokens, place, branch)
+    if own is not None:
+        yield own
+        return
     for left, right in _pairs(tokens[:place], tokens[place + 1 :]):
         yield from _side(source, left, op, right, branch)
         yield from _side(source, right, _FLIP.get(op, op if op in ("=", "<>") else "!"), left, branch)
+
+
+def _own_comparison(source: str, tokens: tuple[Token, ...], place: int, branch: int) -> Term | None:
+    """A condition that compares two columns of one relation: what a row meets or not, whatever is asked for."""
+    sides = [read_subject(source, side) for side in (tokens[:place], tokens[place + 1 :])]
+    found = [side for side in sides if side is not None and side[2]]
+    if len(found) < len(sides) or len({alias for alias, _, _ in found}) > 1:
+        return None
+    (alias, left, _), (_, right, _) = found
+    names = Key(column=left).to_sql(), Key(column=right).to_sql()
+    op = tokens[place].text
+    if op in (">", ">="):
+        names, op = (names[1], names[0]), _FLIP[op]
+    subject = f"{names[0]} {op} {names[1]}"
+    return Term(alias=alias, subject=subject, is_column=False, use=Use.OWN, branch=branch, text=source, op=op)
 
 
 def _pairs(
@@ -200,6 +223,7 @@ def _side(source: str, side: tuple[Token, ...], op: str, other: tuple[Token, ...
         branch,
         literal=literal,
         join=bool(aliases_in(other)),
+        other=next(iter(aliases_in(other)), ""),
         op=op,
         only_columns=use is Use.UNEQUAL,
     )
@@ -244,6 +268,7 @@ def _term(
     *,
     literal: str | None = None,
     join: bool = False,
+    other: str = "",
     op: str = "",
     only_columns: bool = False,
 ) -> Iterator[Term]:
@@ -259,6 +284,7 @@ def _term(
         use=use,
         literal=literal,
         join=join,
+        other=other,
         branch=branch,
         text=source,
         op=op,

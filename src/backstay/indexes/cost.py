@@ -18,10 +18,14 @@ _ENTRY = 0.25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """The planner's cost of one query under a set of indexes, and which of them its plan uses."""
+    """The planner's cost of one query under a set of indexes, and which of them its plan uses.
+
+    `plans` says how many plans it took to find out.
+    """
 
     cost: float
     used: frozenset[Candidate]
+    plans: int = 1
 
 
 class CostOracle(Protocol):
@@ -37,7 +41,7 @@ class CostCache:
     """Costs already known, by query and by the indexes that can apply to it.
 
     A plan under a set S that uses only U of it stays the best plan under every set between U and S: those
-    need not be asked for. `limit` bounds the questions; beyond it a set that was not asked costs what its
+    need not be asked for. `limit` bounds the plans asked for; beyond it a set that was not asked costs what its
     best known subset does.
     """
 
@@ -45,6 +49,7 @@ class CostCache:
     relevant: Mapping[str, frozenset[Candidate]]
     limit: int
     asked: int = 0
+    _most: int = 1
     _known: dict[str, list[tuple[frozenset[Candidate], Estimate]]] = field(
         default_factory=dict[str, list[tuple[frozenset[Candidate], Estimate]]]
     )
@@ -68,11 +73,15 @@ class CostCache:
         for indexes, estimate in known:
             if estimate.used <= applicable <= indexes:
                 return estimate
-        if self.asked >= self.limit and known:
+        if self.asked + self._most > self.limit and known:
             subsets = [estimate for indexes, estimate in known if indexes <= applicable]
             return min(subsets or [known[0][1]], key=lambda estimate: estimate.cost)
-        self.asked += 1
         estimate = await self.oracle.estimate(query, applicable)
+        self.asked += estimate.plans
+        self._most = max(self._most, estimate.plans)
+        # An oracle may find out only afterwards that what it took is dearer than what it could have had.
+        within = [other for indexes, other in known if indexes <= applicable]
+        estimate = min([estimate, *within], key=lambda one: one.cost)
         known.append((applicable, estimate))
         return estimate
 

@@ -15,6 +15,7 @@ _CONDITIONS = (
 _PASS_ON = ("Limit", "LockRows", "Sort", "Incremental Sort")  # ask for no more rows than they are asked for
 _INDEX_SCANS = {"Index Scan", "Index Only Scan"}
 _ORDERED = {"Limit", "Aggregate", "Group", "Unique", "WindowAgg"}  # can make use of rows that come in order
+_KEEPS_ROWS = {"Materialize", "Hash", "Sort", "Incremental Sort"}  # and asks for them once, in whatever loop
 _EXTREME = re.compile(r"^(?:PARTIAL )?(?:min|max)\(([\w.\"]+)\)$")
 Node = Mapping[str, Any]
 
@@ -39,6 +40,12 @@ class Access:
     extremes: list[str] = field(default_factory=list[str])
     needed: set[str] = field(default_factory=set[str])
     limited: bool = False
+
+    @property
+    def subjects(self) -> frozenset[str]:
+        """Every column and expression that an index on this relation could lead with."""
+        sorted_by = (key.subject for key in (*self.order, *self.group))
+        return frozenset([*(term.subject for term in self.terms), *sorted_by, *self.extremes])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +77,33 @@ def nodes(plan: Node) -> Iterator[Node]:
     yield plan
     for child in plan.get("Plans", ()):
         yield from nodes(child)
+
+
+def runs(plan: Node) -> Iterator[tuple[Node, float]]:
+    """Every node and how often it is run: less than once if only a part of what it could bring is wanted."""
+    yield plan, 1.0
+    for child in plan.get("Plans", ()):
+        times = _repeated(plan, child)
+        for node, within in runs(child):
+            yield node, times * within
+
+
+def _repeated(node: Node, child: Node) -> float:
+    """How often a child is run for one run of the node."""
+    relation = child.get("Parent Relationship")
+    if relation == "SubPlan":
+        return max(1.0, float(node["Plan Rows"]))
+    if node["Node Type"] == "Limit" and child["Total Cost"] > 0:
+        # What sorts first has done all that is below it by then.
+        return min(1.0, float(node["Total Cost"]) / float(child["Total Cost"]))
+    if node["Node Type"] != "Nested Loop" or relation != "Inner" or child["Node Type"] in _KEEPS_ROWS:
+        return 1.0
+    outer = node["Plans"][0]
+    times = max(1.0, float(outer["Plan Rows"]))
+    if child["Node Type"] == "Memoize" and child["Total Cost"] > 0:
+        # What it remembers is not looked up again: the loop's own cost tells how often it has to be.
+        times = min(times, max(1.0, (node["Total Cost"] - outer["Total Cost"]) / child["Total Cost"]))
+    return times
 
 
 def read_plan(explained: Sequence[Node]) -> PlanFacts:

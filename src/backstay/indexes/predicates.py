@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from .conditions import Term, Use, plain_texts
+from .conditions import Term, Use, names_in, plain_texts
 from .declared import Key
 from .sizes import ColumnFacts, TableFacts
 
@@ -25,14 +25,36 @@ def as_compared(term: Term, facts: TableFacts) -> Term:
     return term
 
 
-def predicates(terms: Iterable[Term], facts: TableFacts) -> Iterator[tuple[tuple[str, float], str]]:
-    """Predicates with the fraction of rows that they leave, and the subject that they are about."""
-    for term in terms:
-        if term.branch or not term.is_column or term.subject not in facts.columns:
-            continue
-        found = _predicate(term, facts.column(term.subject), facts.rows)
-        if found is not None and found[1] <= _RARE:
-            yield found, term.subject
+@dataclass(frozen=True, slots=True)
+class Predicate:
+    """A predicate with the fraction of rows that it leaves, and the columns that it answers for.
+
+    `subject` is the column that it says all about, if there is one: that need not be a key as well.
+    """
+
+    text: str
+    share: float
+    columns: frozenset[str]
+    subject: str | None = None
+
+
+def predicates(terms: Iterable[Term], facts: TableFacts) -> Iterator[Predicate]:
+    """The predicates that leave few enough rows."""
+    kept = [term for term in terms if not term.branch]
+    for term in kept:
+        if term.is_column and term.subject in facts.columns:
+            found = _predicate(term, facts.column(term.subject), facts.rows)
+            if found is not None and found[1] <= _RARE:
+                yield Predicate(*found, columns=frozenset([term.subject]), subject=term.subject)
+    for text in own_comparisons(kept):
+        if facts.shares.get(text, 1.0) <= _RARE:
+            yield Predicate(text, max(_LEAST, facts.shares[text]), columns=frozenset(names_in(text)))
+
+
+def own_comparisons(terms: Iterable[Term]) -> list[str]:
+    """The conditions that compare columns of one row, each and all together: they hold no constant at all."""
+    each = sorted({term.subject for term in terms if term.use is Use.OWN and not term.branch})
+    return [*each, " and ".join(each)] if len(each) > 1 else each
 
 
 def _predicate(term: Term, fact: ColumnFacts, rows: float) -> tuple[str, float] | None:

@@ -90,6 +90,10 @@ class TableFacts:
     hot_updated: float = 0.0
     deleted: float = 0.0
     columns: Mapping[str, ColumnFacts] = field(default_factory=dict[str, ColumnFacts])
+    shares: Mapping[str, float] = field(default_factory=dict[str, float])
+    """The fraction of rows that meet a predicate of which the statistics say nothing, where that was counted."""
+    combinations: Mapping[frozenset[str], float] = field(default_factory=dict[frozenset[str], float])
+    """How many different values some columns have together, where that was counted."""
 
     @property
     def written(self) -> float:
@@ -148,15 +152,26 @@ def _widths(column: ColumnFacts) -> list[tuple[float, float]]:
 
 
 def btree_bytes(
-    rows: float, keys: Sequence[ColumnFacts], include: Sequence[ColumnFacts] = (), *, fraction: float = 1.0
+    rows: float,
+    keys: Sequence[ColumnFacts],
+    include: Sequence[ColumnFacts] = (),
+    *,
+    fraction: float = 1.0,
+    together: float | None = None,
 ) -> float:
-    """The size of a freshly built btree over `fraction` of so many rows."""
+    """The size of a freshly built btree over `fraction` of so many rows.
+
+    `together` is how many different values the keys have in the whole table; if not known, columns are taken to be
+    independent.
+    """
     entries = max(0.0, rows * fraction)
     plain = _HEADER + tuple_width([*keys, *include])
     if include or any(not key.deduplicates for key in keys):
         leaves = entries * (plain + _POINTER)
     else:
-        leaves = sum(_group(*group, plain) for group in _groups(entries, keys, fraction))
+        whole = together if len(keys) > 1 else None
+        groups = _groups(entries, keys, fraction) if whole is None else [(entries, _thinned(whole, rows, fraction))]
+        leaves = sum(_group(*group, plain) for group in groups)
     pages = leaves / (_LEAF - plain - _POINTER)  # each page has its upper bound as one entry more
     inner = pages * (_HEADER + tuple_width(keys) + _POINTER) / _INNER
     return BLOCK * (1.0 + math.ceil(pages) + (math.ceil(inner) if pages > 1 else 0))
@@ -206,10 +221,15 @@ def _groups(entries: float, keys: Sequence[ColumnFacts], fraction: float) -> Ite
     for share in shares:
         held = entries * share * (1.0 - nulls)
         if len(keys) == 1:
-            each = max(1.0, held / max(fraction, 1e-9) / cells)
-            yield held, cells * (1.0 - (1.0 - min(fraction, 1.0)) ** each)
+            yield held, _thinned(cells, held / max(fraction, 1e-9), fraction)
         else:
             yield held, cells * -math.expm1(-held / cells)
+
+
+def _thinned(values: float, rows: float, fraction: float) -> float:
+    """How many of so many values are left in a fraction of the rows."""
+    missing: float = (1.0 - min(fraction, 1.0)) ** max(1.0, rows / max(values, 1.0))
+    return values * (1.0 - missing)
 
 
 Frequencies = Mapping[int, int]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
+
 import asyncpg
 import pytest
 
 from backstay.indexes import Index, Key
 from backstay.indexes.candidates import Candidate
+from backstay.indexes.postgres.counted import counted_combinations, counted_shares
 from backstay.indexes.postgres.items import sample_items
 from backstay.indexes.sizes import TableFacts, btree_bytes, gin_bytes, read_tables
 from backstay.indexes.statements import statement
@@ -131,4 +134,47 @@ async def test_what_may_not_be_read_is_not_sampled(postgres_url: str) -> None:
         await connection.execute("set role backstay_reads_nothing")
         assert await sample_items(connection, [inverted("t", "tags", None)], tables) == {}
         await connection.execute("reset role; drop role backstay_reads_nothing")
+        await connection.close()
+
+
+@pytest.mark.parametrize("keys", [("part", "supplier"), ("supplier", "part"), ("part", "supplier", "day")])
+async def test_columns_that_depend_on_each_other_are_counted_together(
+    postgres_url: str, keys: tuple[str, ...]
+) -> None:
+    """Each part has four suppliers: as if the two were independent, every pair would be unique."""
+    async with database(postgres_url) as url:
+        connection = await asyncpg.connect(url)
+        await connection.execute(
+            "create table lines as select part, part % 50 + i % 4 * 50 as supplier, i % 4 as day, i from"
+            " (select abs(hashint4(i)) % 20000 as part, i from generate_series(1, 600000) i) as i; analyze lines"
+        )
+        facts = (await facts_of(connection))["public", "lines"]
+        index = Index("lines", keys)
+        candidate = Candidate(index=index, table=("public", "lines"), subjects=keys, size_bytes=0)
+        counted = await counted_combinations(connection, facts, [candidate])
+        together = counted[frozenset(keys)]
+        modelled = btree_bytes(facts.rows, [facts.column(key) for key in keys], together=together)
+        await connection.execute(f"create index built on lines ({', '.join(keys)})")
+        built = await connection.fetchval("select pg_relation_size('built')")
+        await connection.close()
+    assert 0.85 < modelled / built < 1.15
+
+
+async def test_a_table_that_may_not_be_read_is_not_counted(postgres_url: str) -> None:
+    async with database(postgres_url) as url:
+        connection = await asyncpg.connect(url)
+        await connection.execute(
+            "create table secret as select i % 9 as a, i % 7 as b from generate_series(1, 999) i"
+        )
+        await connection.execute("analyze secret")
+        facts = (await facts_of(connection))["public", "secret"]
+        candidate = Candidate(
+            index=Index("secret", ("a", "b")), table=("public", "secret"), subjects=("a", "b"), size_bytes=0
+        )
+        assert await counted_shares(connection, facts, ["a < b"]) == {"a < b": pytest.approx(1 / 3, abs=0.05)}
+        name = f"stranger_{uuid.uuid4().hex[:8]}"
+        await connection.execute(f"create role {name}; set role {name}")
+        assert await counted_combinations(connection, facts, [candidate]) == {}
+        assert await counted_shares(connection, facts, ["a < b"]) == {}
+        await connection.execute(f"reset role; drop role {name}")
         await connection.close()

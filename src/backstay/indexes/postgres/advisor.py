@@ -21,7 +21,7 @@ from backstay.indexes.advice import (
     compare_baselines,
 )
 from backstay.indexes.advisor import Limits, Search
-from backstay.indexes.candidates import Candidate, Harvest, Saving, subjects_of
+from backstay.indexes.candidates import Candidate, Harvest, Saving
 from backstay.indexes.cost import CostCache, CostOracle, RuleOracle, write_penalty
 from backstay.indexes.declared import Index
 from backstay.indexes.foreign import delete_candidates
@@ -31,11 +31,12 @@ from backstay.indexes.workload import Query, Workload, from_statistics
 from backstay.secret import Secret
 
 from .connect import Connect, connect_dsn, translated
+from .counted import counted_combinations
 from .items import sample_items
 from .planner import PostgresIndexPlanner
 from .survey import Survey, Table, survey_of
 from .verify import ADMITTED, STANDING, Proof, analyze_expressions, measure
-from .whatif import SEARCH_SAMPLES, WhatIf, has_extension
+from .whatif import WhatIf, has_extension
 
 
 class PostgresIndexAdvisor:
@@ -87,7 +88,8 @@ class PostgresIndexAdvisor:
             async with self._connect() as connection:
                 await connection.execute("set jit = off")
                 survey = await survey_of(connection)
-                async with WhatIf(connection, queries, survey.leaves).opened(timeout) as what_if:
+                rows = {table: facts.rows for table, facts in survey.tables.items()}
+                async with WhatIf(connection, queries, survey.leaves, rows).opened(timeout) as what_if:
                     yield what_if, survey
 
     async def baseline(self, workload: Workload, /, *, run: bool = False, timeout: float = 5.0) -> Baseline:
@@ -198,10 +200,9 @@ class _Advice:
         """Harvest, narrow, search, and put the foreign keys beside."""
         for plan in self._survey.plans.values():
             self._harvest.note(plan.accesses)
-        pool = self._harvested()
-        if inverted := frozenset(candidate for candidate in pool if candidate.index.method == "gin"):
-            pool = await self._sampled(inverted)
-        cache = CostCache(oracle=self._oracle(), relevant=self._relevant, limit=self._questions())
+        pool = await self._sampled(self._harvested())
+        limit = self._limits.what_if_limit - self._what_if.explains
+        cache = CostCache(oracle=self._oracle(), relevant=self._relevant, limit=limit)
         bundles = await self._narrowed(cache)
         picked: frozenset[Candidate] = frozenset[Candidate]().union(*bundles)
         used = picked | self._narrower(picked, pool)
@@ -238,18 +239,17 @@ class _Advice:
             workload=self._workload,
         )
 
-    async def _sampled(self, inverted: frozenset[Candidate]) -> frozenset[Candidate]:
-        """The candidates again, with what samples tell of the sizes of the inverted ones."""
-        if self._survey.has_hypopg:
+    async def _sampled(self, pool: frozenset[Candidate]) -> frozenset[Candidate]:
+        """The candidates again, with what samples tell of the sizes of some of them."""
+        connection, tables = self._what_if.connection, self._survey.tables
+        inverted = frozenset(candidate for candidate in pool if candidate.index.method == "gin")
+        if inverted and self._survey.has_hypopg:
             self._impossible = await self._what_if.impossible(inverted)
-        connection, asked = self._what_if.connection, inverted - self._impossible
-        self._harvest.samples = await sample_items(connection, asked, self._survey.tables)
+        self._harvest.samples = await sample_items(connection, inverted - self._impossible, tables)
+        for table, facts in tables.items():
+            combinations = await counted_combinations(connection, facts, [c for c in pool if c.table == table])
+            tables[table] = replace(facts, combinations=combinations)
         return self._harvested()
-
-    def _questions(self) -> int:
-        """How often a query's cost may be asked: each time it is planned for up to two parameter sets."""
-        sets = max((min(len(query.samples), SEARCH_SAMPLES) for query in self._queries.values()), default=1)
-        return (self._limits.what_if_limit - self._what_if.explains) // max(1, sets)
 
     def _room(self, taken: int) -> int | None:
         return None if self._limits.max_indexes is None else max(0, self._limits.max_indexes - taken)
@@ -283,7 +283,7 @@ class _Advice:
                     pool[candidate] = candidate
                     own.setdefault(name, set()).add(candidate)
         for name, plan in self._survey.plans.items():
-            leads = {(self._harvest.root(access), s) for access in plan.accesses for s in subjects_of(access)}
+            leads = {(self._harvest.root(access), s) for access in plan.accesses for s in access.subjects}
             self._relevant[name] = frozenset(
                 c for c in pool.values() if c in own.get(name, ()) or (c.table, c.subjects[0]) in leads
             )

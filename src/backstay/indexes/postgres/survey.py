@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import asyncpg
 
@@ -11,11 +11,12 @@ from backstay.errors import WorkloadError
 from backstay.indexes.catalog import CatalogIndex
 from backstay.indexes.foreign import ForeignKey
 from backstay.indexes.plans import PlanFacts
-from backstay.indexes.predicates import as_compared
+from backstay.indexes.predicates import as_compared, own_comparisons
 from backstay.indexes.sizes import TableFacts, read_tables
 from backstay.indexes.statements import statement
 
 from .connect import Connection
+from .counted import counted_shares
 from .definitions import read_catalog
 from .health import read_foreign_keys
 from .whatif import WhatIf, has_extension
@@ -50,6 +51,19 @@ class Survey:
                 if facts is not None:
                     access.terms = [as_compared(term, facts) for term in access.terms]
             self.plans[name] = plan
+        await self._count_own(what_if.connection)
+
+    async def _count_own(self, connection: Connection) -> None:
+        """Count how many rows meet the conditions that compare their own columns."""
+        asked: dict[Table, dict[str, None]] = {}
+        for plan in self.plans.values():
+            for access in plan.accesses:
+                table = self.roots.get((access.schema, access.table), (access.schema, access.table))
+                if table in self.tables:
+                    asked.setdefault(table, {}).update(dict.fromkeys(own_comparisons(access.terms)))
+        for table, conditions in asked.items():
+            shares = await counted_shares(connection, self.tables[table], conditions)
+            self.tables[table] = replace(self.tables[table], shares=shares)
 
 
 async def survey_of(connection: Connection) -> Survey:

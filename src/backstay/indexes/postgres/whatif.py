@@ -16,10 +16,13 @@ from typing import Any
 import anyio
 import asyncpg
 
+from backstay.indexes.alone import Table, columns_needed, scans_alone
 from backstay.indexes.candidates import Candidate
 from backstay.indexes.cost import Estimate
 from backstay.indexes.declared import Key, quote_identifier
+from backstay.indexes.hypothetical import Prices, Shape
 from backstay.indexes.plans import PlanFacts, nodes, read_plan
+from backstay.indexes.sizes import BLOCK, depth
 from backstay.indexes.workload import Query
 
 from .connect import Connection
@@ -32,9 +35,13 @@ _SETTINGS = {
     "max_parallel_workers_per_gather": "0",
     "standard_conforming_strings": "on",
 }
+_PRICES = "select array[current_setting('cpu_operator_cost'), current_setting('random_page_cost')]::float8[]"
+_LEVEL = 50.0  # cpu_operator_cost for each level on the way down, as in the server's btcostestimate
+_DEFAULT_PRICES = Prices(level=0.125, page=4.0)
+_MAKE = "select array[indexrelid::bigint, hypopg_relation_size(indexrelid)] from hypopg_create_index($1)"
 _DROP = "select hypopg_drop_index(x) from unnest($1::oid[]) as x"
 _INDEX_SCANS = ("enable_indexscan", "enable_indexonlyscan")
-SEARCH_SAMPLES = 2  # parameter sets asked about while searching; all of them are asked about at the end
+_SEARCH_SAMPLES = 2  # parameter sets asked about while searching; all of them are asked about at the end
 
 
 @dataclass(slots=True)
@@ -43,12 +50,16 @@ class WhatIf:
 
     connection: Connection
     queries: Mapping[str, Query]
-    leaves: Mapping[tuple[str, str], Sequence[tuple[str, str]]] = field(
-        default_factory=dict[tuple[str, str], Sequence[tuple[str, str]]]
-    )
+    leaves: Mapping[Table, Sequence[Table]] = field(default_factory=dict[Table, Sequence[Table]])
+    rows: Mapping[Table, float] = field(default_factory=dict[Table, float])
     explains: int = 0
-    _built: dict[Candidate, list[int]] = field(default_factory=dict[Candidate, list[int]])
+    _needed: dict[str, dict[str, set[str]]] = field(default_factory=dict[str, dict[str, set[str]]])
+    _prices: Prices = _DEFAULT_PRICES
+    _built: dict[Candidate, dict[int, Shape]] = field(default_factory=dict[Candidate, dict[int, Shape]])
     _refused: set[Candidate] = field(default_factory=set[Candidate])
+    _alone: dict[str, list[tuple[frozenset[Candidate], Estimate]]] = field(
+        default_factory=dict[str, list[tuple[frozenset[Candidate], Estimate]]]
+    )
     _prepared: set[str] = field(default_factory=set[str])
 
     @asynccontextmanager
@@ -59,6 +70,8 @@ class WhatIf:
             for name, value in _SETTINGS.items():
                 await self.connection.execute(f"set {name} = {value}")
             await self.connection.execute(f"set statement_timeout = {round(timeout * 1000)}")
+            operator, page = await self.connection.fetchval(_PRICES)
+            self._prices = Prices(level=_LEVEL * operator, page=page)
             yield self
         finally:
             with anyio.move_on_after(10, shield=True):
@@ -88,14 +101,54 @@ class WhatIf:
     async def estimate(self, query: str, indexes: frozenset[Candidate], /) -> Estimate:
         """The mean cost over some of the query's parameter sets. See `CostOracle.estimate`."""
         await self._install(indexes)
-        asked = self.queries[query]
-        plans = [await self._explain(asked, sample) for sample in asked.samples[:SEARCH_SAMPLES] or [None]]
-        used: set[Candidate] = set()
-        for plan in plans:
-            used |= self._used(plan)
+        asked, before = self.queries[query], self.explains
+        plans = [await self._explain(asked, sample) for sample in asked.samples[:_SEARCH_SAMPLES] or [None]]
+        found = [await self._completed(query, self._read(plan), plan, indexes) for plan in plans]
         return Estimate(
-            cost=sum(plan[0]["Plan"]["Total Cost"] for plan in plans) / len(plans), used=frozenset(used)
+            cost=sum(each.cost for each in found) / len(found),
+            used=frozenset[Candidate]().union(*(each.used for each in found)),
+            plans=self.explains - before,
         )
+
+    def _read(self, plan: Any) -> Estimate:
+        """The cost of a plan, with what HypoPG leaves out, and the candidates in it."""
+        named = self._used(plan)
+        left_out = self._prices.left_out(plan[0]["Plan"], {name: shape for name, (_, shape) in named.items()})
+        used = frozenset(candidate for candidate, _ in named.values())
+        return Estimate(cost=plan[0]["Plan"]["Total Cost"] + left_out, used=used)
+
+    async def _completed(self, query: str, found: Estimate, plan: Any, indexes: frozenset[Candidate]) -> Estimate:
+        """The estimate with what indexes save that HypoPG shows to the first relation of a statement only."""
+        hidden = {candidate for candidate in indexes if candidate.is_matched} - found.used
+        if not hidden:
+            return found
+        if query not in self._needed:
+            self._needed[query] = columns_needed(plan[0]["Plan"])
+        cost, used, roots = found.cost, set(found.used), self._roots({candidate.table for candidate in hidden})
+        for scan in scans_alone(plan[0]["Plan"], self._needed[query], roots):
+            own = frozenset(candidate for candidate in indexes if candidate.table == roots[scan.table])
+            alone = await self._estimate_alone(scan.sql, own)
+            if alone.used & hidden and alone.cost < scan.cost:
+                cost -= scan.runs * (scan.cost - alone.cost)
+                used |= alone.used
+        return Estimate(cost=cost, used=frozenset(used))
+
+    async def _estimate_alone(self, sql: str, installed: frozenset[Candidate]) -> Estimate:
+        known = self._alone.setdefault(sql, [])
+        for indexes, estimate in known:
+            if estimate.used <= installed <= indexes:
+                return estimate
+        self.explains += 1
+        try:
+            estimate = self._read(await self._plan_of(sql))
+        except asyncpg.PostgresError:
+            estimate = Estimate(cost=float("inf"), used=frozenset())  # a condition that only a whole plan can have
+        known.append((installed, estimate))
+        return estimate
+
+    def _roots(self, tables: Iterable[Table]) -> dict[Table, Table]:
+        """Those tables, or their leaves, with the table that their indexes are declared on."""
+        return {leaf: table for table in tables for leaf in self.leaves.get(table) or [table]}
 
     async def cost(self, query: Query) -> tuple[float, frozenset[str]]:
         """The dearest cost over all parameter sets, and the indexes used, as things stand."""
@@ -132,16 +185,14 @@ class WhatIf:
         found = await self.connection.fetchval(f"explain (verbose, format json) {sql.rstrip().rstrip(';')}")
         return json.loads(found) if isinstance(found, str) else found
 
-    # -- hypothetical indexes
-    # ---------------------------------------------------------------------------------
+    # -- hypothetical indexes --------------------------------------------------------------------------------
 
-    def _used(self, plan: Any) -> set[Candidate]:
-        numbers = {
-            int(match[1])
-            for node in nodes(plan[0]["Plan"])
-            if (match := _HYPOTHETICAL.match(node.get("Index Name", ""))) is not None
-        }
-        return {candidate for candidate, oids in self._built.items() if numbers & set(oids)}
+    def _used(self, plan: Any) -> dict[str, tuple[Candidate, Shape]]:
+        """The hypothetical indexes in a plan, by the names that they have there."""
+        built = {number: (c, shape) for c, made in self._built.items() for number, shape in made.items()}
+        names = {node.get("Index Name", "") for node in nodes(plan[0]["Plan"])}
+        found = {name: int(match[1]) for name in names if (match := _HYPOTHETICAL.match(name)) is not None}
+        return {name: built[number] for name, number in found.items() if number in built}
 
     async def _install(self, wanted: frozenset[Candidate]) -> None:
         """Make exactly these hypothetical indexes exist."""
@@ -169,18 +220,27 @@ class WhatIf:
                 asked = replace(candidate, index=replace(candidate.index, keys=keys, method="btree"))
                 try:
                     made = await self._make(asked)
-                    await self.connection.fetch(_DROP, made)
+                    await self.connection.fetch(_DROP, list(made))
                 except asyncpg.InvalidObjectDefinitionError:
                     found.add(candidate)
                 except asyncpg.PostgresError:
                     continue  # a type that no btree keeps
         return frozenset(found)
 
-    async def _make(self, candidate: Candidate) -> list[int]:
-        return [
-            await self.connection.fetchval("select indexrelid from hypopg_create_index($1)", sql)
-            for sql in self._statements(candidate)
-        ]
+    async def _make(self, candidate: Candidate) -> dict[int, Shape]:
+        """The candidate's hypothetical indexes (one for each leaf of a partitioned table) by their numbers."""
+        statements = self._statements(candidate)
+        made = [await self.connection.fetchval(_MAKE, sql) for sql in statements]
+        return {number: self._shape(candidate, told, parts=len(made)) for number, told in made}
+
+    def _shape(self, candidate: Candidate, told: int, *, parts: int) -> Shape:
+        """What one of a candidate's indexes will be like, of whose size the planner was told so many bytes."""
+        if candidate.index.method != "btree":
+            return Shape(levels=0, entries=0.0, pages_too_many=0.0)
+        whole = 0.0 if candidate.index.where is not None else self.rows.get(candidate.table, 0.0)
+        # How a partitioned table's rows are spread over its leaves is not known here.
+        too_many = (told - candidate.size_bytes) / BLOCK if parts == 1 else 0.0
+        return Shape(levels=depth(candidate.size_bytes / parts), entries=whole / parts, pages_too_many=too_many)
 
     def _statements(self, candidate: Candidate) -> list[str]:
         body = candidate.index.body_sql()
