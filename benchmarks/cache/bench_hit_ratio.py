@@ -1,6 +1,6 @@
 """The hit ratio of the local tier beside LRU, FIFO, S3-FIFO, ARC and a W-TinyLFU, on traces that anybody can make.
 
-    python benchmarks/cache/bench_hit_ratio.py [--quick] [--traces DIRECTORY] [--out DIRECTORY]
+    python benchmarks/cache/bench_hit_ratio.py [--quick] [--more] [--traces DIRECTORY] [--out DIRECTORY]
 
 Deterministic: the machine's load changes nothing. The published LIRS traces come in no package of a registry;
 whoever has them (``*.trace`` or ``*.trc``, also gzipped: one block number per line) names their directory.
@@ -13,8 +13,9 @@ import gzip
 import itertools
 import json
 import random
+import statistics
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from backstay.cache.local import LocalTier
@@ -67,16 +68,81 @@ TRACES: dict[str, Callable[[int], Trace]] = {
 }
 
 
+def pools(requests: int) -> Trace:
+    """Every other request to a small pool, as to an index, the others to a large one, as to rows."""
+    draw = random.Random(1)
+    return [draw.randrange(500) if at % 2 else 10**6 + draw.randrange(20_000) for at in range(requests)]
+
+
+def loops(requests: int, *sizes: int) -> Trace:
+    """Several loops, a stretch of one after a stretch of another."""
+    draw, places, trace = random.Random(2), [0] * len(sizes), list[int]()
+    while len(trace) < requests:
+        loop = draw.randrange(len(sizes))
+        for _ in range(draw.randrange(50, 500)):
+            trace.append(loop * 10**6 + places[loop] % sizes[loop])
+            places[loop] += 1
+    return trace[:requests]
+
+
+def by_recency(requests: int, mean: int) -> Trace:
+    """What was asked for so many keys ago is asked for again: for this nothing is better than LRU."""
+    draw, stack, trace, fresh = random.Random(4), list[int](), list[int](), itertools.count()
+    for _ in range(requests):
+        depth = int(draw.expovariate(1 / mean))
+        stack.append(stack.pop(-1 - depth) if depth < len(stack) else next(fresh))
+        trace.append(stack[-1])
+        del stack[:-20_000]
+    return trace
+
+
+def phases(requests: int) -> Trace:
+    """Skewed requests, scans and loops in turn, at random."""
+    draw, trace = random.Random(6), list[int]()
+    while len(trace) < requests:
+        kind, size = draw.randrange(3), draw.randrange(500, 3_000)
+        start = draw.randrange(10**6)
+        if kind == 0:
+            trace += zipf(5_000, 20_000, 0.9, size)
+        elif kind == 1:
+            trace += [10**7 + start + at for at in range(3_000)]
+        else:
+            trace += [2 * 10**7 + size * 7 + at % size for at in range(6_000)]
+    return trace[:requests]
+
+
+MORE: dict[str, Callable[[int], Trace]] = {
+    "zipf 0.6": lambda n: zipf(n, 50_000, 0.6, 60),
+    "zipf 0.8": lambda n: zipf(n, 50_000, 0.8, 80),
+    "zipf 0.9": lambda n: zipf(n, 50_000, 0.9, 90),
+    "zipf 1.1": lambda n: zipf(n, 50_000, 1.1, 110),
+    "pools": pools,
+    "loops of 300, 2k, 9k": lambda n: loops(n, 300, 2_000, 9_000),
+    "loops of 700, 5k": lambda n: loops(n, 700, 5_000),
+    "recency of 300": lambda n: by_recency(n, 300),
+    "recency of 2,000": lambda n: by_recency(n, 2_000),
+    "phases": phases,
+    "drift: sliding fast": lambda n: [int(random.Random(at).gauss(0, 800)) + at // 10 for at in range(n)],
+    "drift: creeping fast": lambda n: [key + at // 2 for at, key in enumerate(zipf(n, 10_000, 0.8, 8))],
+    "drift: changing often": lambda n: [
+        key + at // 10_000 * 10**5 for at, key in enumerate(zipf(n, 10_000, 0.99, 9))
+    ],
+    "zipf + loop of 3k": lambda n: [
+        key if at % 2 else 10**7 + at // 2 % 3_000 for at, key in enumerate(zipf(n, 20_000, 0.9, 10))
+    ],
+}
+
+
 def local_tier(trace: Trace, capacity: int) -> int:
     tier, hits = LocalTier(max_entries=capacity, max_bytes=1 << 40), 0
-    for number in trace:
+    for now, number in enumerate(trace, 1):
         key = str(number)
         entry = tier.entries.get(key)
         if entry is not None:
-            entry.used = True
+            entry.used = now
             hits += 1
         else:
-            tier.admit(key, None, size=0, until=0.0, epoch=0, checked=0, tags=(), ticket=None)
+            tier.admit(key, None, size=0, until=0.0, epoch=0, checked=0, tags=(), ticket=None, now=now)
     return hits
 
 
@@ -228,30 +294,51 @@ def published(directory: Path | None) -> Iterable[tuple[str, Trace]]:
                 yield path.name, list(itertools.islice(numbers, 200_000))
 
 
+def measured(
+    traces: dict[str, Trace], capacities: Callable[[str], Sequence[int]]
+) -> Iterator[tuple[str, int, dict[str, float]]]:
+    """The hit ratio in per cent of each policy, for each trace and capacity."""
+    for name, trace in traces.items():
+        for capacity in capacities(name):
+            ratios = {policy: 100 * play(trace, capacity) / len(trace) for policy, play in POLICIES.items()}
+            yield name, capacity, ratios
+
+
+def table(cells: Iterable[tuple[str, int, dict[str, float]]]) -> list[str]:
+    """As a table in Markdown, printed line by line while it grows."""
+    lines = ["| trace | capacity | " + " | ".join(POLICIES) + " | |", "|---|--:|" + "--:|" * len(POLICIES) + "---|"]
+    print("\n".join(lines))
+    for name, capacity, ratios in cells:
+        note = "" if ratios["backstay"] >= ratios["LRU"] else f"{ratios['backstay'] - ratios['LRU']:+.2f}"
+        texts = " | ".join(f"{ratio:.1f}" for ratio in ratios.values())
+        lines.append(f"| {name} | {capacity:,} | {texts} | {note} |")
+        print(lines[-1], flush=True)
+    return lines
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--more", action="store_true", help="other traces, of many kinds, and their means")
     parser.add_argument("--traces", type=Path, help="a directory of LIRS traces")
     parser.add_argument("--out", type=Path, default=Path("build/bench/cache"))
     options, _ = parser.parse_known_args()
     requests = 30_000 if options.quick else 150_000
-    traces = {name: make(requests) for name, make in TRACES.items()} | dict(published(options.traces))
-    head = ["| trace | capacity | " + " | ".join(POLICIES) + " | |", "|---|--:|" + "--:|" * len(POLICIES) + "---|"]
-    lines, rows = list(head), []
-    print("\n".join(head))
-    for name, trace in traces.items():
-        for capacity in (1_000, 10_000) if name in TRACES else (100, 500, 1_000, 2_000):
-            ratios = {policy: 100 * play(trace, capacity) / len(trace) for policy, play in POLICIES.items()}
-            note = "" if ratios["backstay"] >= ratios["LRU"] else "below LRU"
-            cells = " | ".join(f"{ratio:.1f}" for ratio in ratios.values())
-            lines.append(f"| {name} | {capacity:,} | {cells} | {note} |")
-            rows.append({"trace": name, "capacity": capacity, **ratios})
-            print(lines[-1], flush=True)
+    makers = MORE if options.more else TRACES
+    traces = {name: make(requests) for name, make in makers.items()} | dict(published(options.traces))
+    few, many = (1_000, 10_000), (100, 500, 2_000, 8_000)
+    cells = list[tuple[str, int, dict[str, float]]]()
+    found = measured(traces, lambda name: few if name in TRACES else many)
+    lines = table(cells.append(cell) or cell for cell in found)
+    means = {policy: statistics.mean(ratios[policy] for _, _, ratios in cells) for policy in POLICIES}
+    print("\nmeans: " + ", ".join(f"{policy} {mean:.2f}" for policy, mean in means.items()))
     if not options.traces:
         print("\nThe published LIRS traces were not measured: no --traces given.")
+    name = "hit-ratio-more" if options.more else "hit-ratio"
+    rows = [{"trace": trace, "capacity": capacity, **ratios} for trace, capacity, ratios in cells]
     options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "hit-ratio.json").write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
-    (options.out / "hit-ratio.md").write_text("\n".join(lines) + "\n", "utf-8")
+    (options.out / f"{name}.json").write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
+    (options.out / f"{name}.md").write_text("\n".join(lines) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -139,7 +139,7 @@ class Cache:
             # The way of most hits, spelt out: nothing is awaited, and nothing called but the clock.
             now = self._monotonic()
             if now < kept.plain_until and now < self._trust.until and kept.checked == self._log.epoch:
-                kept.used = True
+                kept.used = now
                 kept.counts.hits += 1
                 remembered: T = kept.value
                 return remembered

@@ -93,7 +93,7 @@ class Near:
             return MISSING
         if entry.checked != self._log.epoch and not self._still_good(key, entry):
             return MISSING
-        entry.used = True
+        entry.used = now
         entry.counts.hits += 1
         value = entry.value
         return value.decode() if type(value) is Encoded else value
@@ -110,16 +110,18 @@ class Near:
         if left <= 0.0 or key != stored_name(key) or (self._not_for and namespace_of(key) in self._not_for):
             return
         value = found.value if self._share or shareable(found.value) else Encoded(codec, found.payload)
+        now = self._clock.monotonic()
         with self._guard:
             entry = self._tier.admit(
                 key,
                 value,
                 size=found.size,
-                until=self._clock.monotonic() + left,
+                until=now + left,
                 epoch=found.epoch,
                 checked=self._log.epoch,
                 tags=found.tags,
                 ticket=ticket,
+                now=now,
             )
             if entry is not None:
                 entry.codec, entry.counts = codec, counts

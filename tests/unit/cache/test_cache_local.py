@@ -1,7 +1,9 @@
 """The local tier: bounds that always hold, values that never come back, tickets, and what it keeps."""
 
 import random
-from itertools import accumulate
+import weakref
+from collections import OrderedDict
+from itertools import accumulate, count
 
 import pytest
 from hypothesis import settings
@@ -14,11 +16,15 @@ from backstay.errors import ConfigError
 ROOM = 1 << 40
 
 
+seconds = count(1)
+
+
 def admit(tier, key, value=None, *, size=1, ticket=None):
-    return tier.admit(key, value, size=size, until=1.0, epoch=7, checked=8, tags=("t",), ticket=ticket)
+    about = {"until": 1.0, "epoch": 7, "checked": 8, "tags": ("t",)}
+    return tier.admit(key, value, size=size, **about, ticket=ticket, now=next(seconds))
 
 
-def hits(tier, keys):
+def hits(tier, keys, now=lambda: next(seconds)):
     """Play a trace as the hit path does."""
     found = 0
     for key in keys:
@@ -27,7 +33,7 @@ def hits(tier, keys):
             admit(tier, key, key)
         else:
             assert entry.value == key
-            entry.used = True
+            entry.used = now()
             found += 1
     return found
 
@@ -35,10 +41,11 @@ def hits(tier, keys):
 def test_what_is_admitted_is_found_with_all_that_was_said_of_it():
     tier = LocalTier(max_entries=4, max_bytes=ROOM)
     value = {"a": 1}
-    entry = tier.admit("k", value, size=3, until=2.5, epoch=4, checked=5, tags=("x", "y"), ticket=tier.ticket())
+    about = {"until": 2.5, "epoch": 4, "checked": 5, "tags": ("x", "y")}
+    entry = tier.admit("k", value, size=3, **about, ticket=tier.ticket(), now=9.0)
     assert tier.entries["k"] is entry
     assert entry.value is value
-    assert (entry.until, entry.epoch, entry.checked, entry.tags, entry.used) == (2.5, 4, 5, ("x", "y"), False)
+    assert (entry.until, entry.epoch, entry.checked, entry.tags, entry.used) == (2.5, 4, 5, ("x", "y"), 0.0)
     assert (len(tier), tier.bytes) == (1, 3 + "k".__sizeof__() + OVERHEAD)
 
 
@@ -104,20 +111,70 @@ def test_what_is_too_large_is_not_kept_and_takes_its_older_self_along():
     assert list(tier.entries) == ["other"]
 
 
-def test_a_scan_does_not_wash_out_what_is_hot():
+def test_what_was_used_longest_ago_goes_first_until_something_else_is_learnt():
+    tier = LocalTier(max_entries=3, max_bytes=ROOM)
+    hits(tier, ["a", "b", "c", "a", "d"])
+    assert tier.entries.keys() == {"a", "c", "d"}
+    hits(tier, ["c", "e"])
+    assert tier.entries.keys() == {"c", "d", "e"}
+
+
+def test_a_scan_washes_out_what_is_hot_at_most_once():
     tier = LocalTier(max_entries=100, max_bytes=ROOM)
-    hot = [f"hot {number}" for number in range(50)]
-    hits(tier, hot + hot)
-    hits(tier, (f"scan {number}" for number in range(10_000)))
+    hot, numbers = [f"hot {number}" for number in range(50)], count()
+    for _ in range(2):
+        hits(tier, hot * 3)
+        hits(tier, (f"scan {next(numbers)}" for _ in range(10_000)))
     assert hits(tier, hot) == len(hot)
 
 
+def test_a_loop_that_does_not_fit_keeps_what_does():
+    # Recency alone finds nothing here, ever.
+    tier = LocalTier(max_entries=1_000, max_bytes=ROOM)
+    keys = [f"key {step % 1_500}" for step in range(30_000)]
+    hits(tier, keys)
+    assert hits(tier, keys) / len(keys) > 0.5
+
+
+@pytest.mark.parametrize("creep", [2, 5, 20])
+def test_a_hot_end_that_creeps_away_is_followed_as_well_as_recency_does(creep):
+    draw, weights = random.Random(3), list(accumulate(1 / rank**0.8 for rank in range(1, 2001)))
+    drawn = draw.choices(range(2_000), cum_weights=weights, k=30_000)
+    keys = [str(key + step // creep) for step, key in enumerate(drawn)]
+    recent, held = OrderedDict(), 0
+    for key in keys:
+        held += key in recent
+        recent[key] = None
+        recent.move_to_end(key)
+        if len(recent) > 500:
+            recent.popitem(last=False)
+    assert hits(LocalTier(max_entries=500, max_bytes=ROOM), keys) >= held * 0.998
+
+
 def test_a_moving_working_set_is_followed():
-    # The small queue must grow beyond its first share: measured, S3-FIFO's fixed tenth keeps 49 % here, LRU 63 %.
+    # Measured: S3-FIFO's fixed tenth keeps 49 % here, LRU 63 %.
     draw = random.Random(4)
     keys = [str(int(draw.gauss(0, 300)) + step // 3) for step in range(20_000)]
     tier = LocalTier(max_entries=1_000, max_bytes=ROOM)
     assert hits(tier, keys) / len(keys) > 0.62
+
+
+def test_a_clock_that_stands_still_does_no_harm():
+    tier = LocalTier(max_entries=10, max_bytes=ROOM)
+    draw = random.Random(5)
+    assert hits(tier, (str(draw.randrange(30)) for _ in range(5_000)), now=lambda: 7.0) > 0
+    assert len(tier) == 10
+
+
+def test_what_is_dropped_is_not_held_on_to():
+    tier = LocalTier(max_entries=1_000, max_bytes=ROOM)
+    values = [type("Value", (), {})() for _ in range(500)]
+    gone = [weakref.ref(value) for value in values]
+    for value in values:
+        admit(tier, "k", value)
+        tier.drop("k")
+    del value, values
+    assert sum(ref() is not None for ref in gone) <= 70  # a bounded number wait to be cleared away
 
 
 def test_the_memory_of_what_was_pushed_out_is_bounded_and_holds_no_keys():
@@ -176,7 +233,7 @@ class TierMachine(RuleBasedStateMachine):
     def use(self, key):
         entry = self.tier.entries.get(key)
         if entry is not None:
-            entry.used = True
+            entry.used = next(seconds)
 
     @rule(key=keys)
     def drop(self, key):
@@ -202,13 +259,13 @@ class TierMachine(RuleBasedStateMachine):
         assert all(self.last.get(key) == entry.value for key, entry in self.tier.entries.items())
 
     @invariant()
-    def each_entry_stands_in_one_queue(self):
-        small, main = self.tier._small, self.tier._main
-        assert {**small, **main} == self.tier.entries
-        assert not small.keys() & main.keys()
-        assert all(entry.main for entry in main.values())
-        assert not any(entry.main for entry in small.values())
-        assert self.tier._small_bytes == sum(entry.size for entry in small.values())
+    def each_entry_is_counted_in_one_queue(self):
+        for queue, main in ((self.tier._small, False), (self.tier._main, True)):
+            entries = [entry for entry in self.tier.entries.values() if entry.main is main]
+            assert queue.count == len(entries)
+            assert queue.bytes == sum(entry.size for entry in entries)
+            places = [entry for _, entry in queue._heap if self.tier.entries.get(entry.key) is entry]
+            assert sorted(map(id, places)) == sorted(map(id, entries))
 
 
 TestTierMachine = TierMachine.TestCase
