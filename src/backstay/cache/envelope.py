@@ -23,6 +23,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from enum import Enum, IntFlag
+from operator import itemgetter
 from typing import Any, Final, NamedTuple, Protocol
 
 from xxhash import xxh3_64_digest, xxh3_64_intdigest
@@ -46,6 +47,12 @@ times_in: Final[Callable[[bytes], tuple[int, int, int, int, int]]] = struct.Stru
 
 _pack_times: Final = _TIMES.pack
 _freshness_in: Final[Callable[[bytes], tuple[int, int, int]]] = struct.Struct(">QQQ").unpack_from
+
+_number: Final = struct.Struct(">Q").pack
+_checksum_in: Final = itemgetter(slice(0, 8))
+_epoch_in: Final = itemgetter(slice(8, 16))
+_fresh_in: Final = itemgetter(slice(16, 24))
+_body_in: Final = itemgetter(slice(CHECKSUM_BYTES, None))
 
 HEAD_BYTES: Final = 32
 """How much of an envelope a reader hands back as "I have seen this and it will not do"."""
@@ -137,7 +144,8 @@ def fresh_payloads(
 ) -> dict[str, bytes]:
     """The payloads of those that are `plain`, fresh, and killed by nothing in the log. The others are left out.
 
-    One loop without a call of ours, for a hundred at once: `plain` for each of them would take twice as long.
+    For a hundred at once: `_all_as_usual` first, else one loop without a call of ours. `plain` for each of them
+    would take twice as long.
     """
     if not all(raws):
         keys, raws = [key for key, raw in zip(keys, raws, strict=True) if raw], [raw for raw in raws if raw]
@@ -145,8 +153,10 @@ def fresh_payloads(
         names = list(map(str.encode, keys))
     except UnicodeEncodeError:  # a lone surrogate: whoever looks closely knows what to do with it
         return {}
-    payloads: dict[str, bytes] = {}
     present: Any = raws
+    if start := _all_as_usual(names, present, codec, now_ms, log):
+        return dict(zip(keys, map(itemgetter(slice(start, None)), present), strict=True))
+    payloads: dict[str, bytes] = {}
     kinds, latest = _kinds.setdefault(codec, {}), log.latest
     checksums = map(xxh3_64_intdigest, [raw[CHECKSUM_BYTES:] for raw in present])
     for key, name, raw, right in zip(keys, names, present, checksums, strict=True):
@@ -157,6 +167,24 @@ def fresh_payloads(
             if checksum == right and now_ms < fresh and (epoch >= latest or not log.newest(key, (), epoch)):
                 payloads[key] = raw[start:]
     return payloads
+
+
+def _all_as_usual(names: list[bytes], raws: Sequence[bytes], codec: int, now_ms: float, log: Log) -> int:
+    """Where each payload begins, if keys are as long as each other and what is asked of each holds of all; else 0.
+
+    A few long comparisons instead of a loop. Numbers are big-endian, and so they compare as bytes do.
+    """
+    lengths = set(map(len, names))
+    if len(lengths) != 1:
+        return 0
+    kind = _kind_of(codec, length := lengths.pop())
+    right = (
+        b"".join(map(itemgetter(slice(_KIND_AT, _START + length)), raws)) == b"".join(map(kind.__add__, names))
+        and b"".join(map(_checksum_in, raws)) == b"".join(map(xxh3_64_digest, map(_body_in, raws)))
+        and min(map(_fresh_in, raws)) > _number(int(now_ms))
+        and (not log.latest or min(map(_epoch_in, raws)) >= _number(log.latest))
+    )
+    return _START + length if right else 0
 
 
 def unpack(raw: bytes, key: str) -> Envelope | Doubt:

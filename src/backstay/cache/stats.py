@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
+from itertools import repeat
+from operator import is_
 
 from .keys import namespace_of
 
@@ -84,9 +86,13 @@ class Tally:
 
     def looked_up(self, keys: Collection[str], hits: Collection[str]) -> None:
         """Several keys were looked up, with these hits among them."""
-        known, of = self._by_key.get, self.of
-        for key in hits:
-            (known(key) or of(key)).hits += 1
+        known = list(map(self._by_key.get, hits))
+        first = known[0] if known else None
+        if first is not None and all(map(is_, known, repeat(first))):  # of one namespace, as they mostly are
+            first.hits += len(known)
+        else:
+            for key in hits:
+                self.of(key).hits += 1
         if len(hits) < len(keys):
             for key in keys:
                 if key not in hits:

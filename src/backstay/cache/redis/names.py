@@ -24,6 +24,7 @@ class Names:
         self.log = (encode(prefix) + b"{log}z", self.epoch)
         """The log and its epoch: what the scripts about it take."""
         self._text = prefix + "{:"
+        self._between = "}\0" + self._text
         self._ascii = prefix.isascii()
         self._entry = encode(self._text)
         self._lock = encode(prefix) + b"{="
@@ -34,8 +35,11 @@ class Names:
 
     def entries(self, keys: Sequence[str]) -> Sequence[bytes | str]:
         """`entry` for each of them: as text where that is ASCII, which is packed faster than we could encode it."""
-        if self._ascii and "".join(keys).isascii():
-            return [f"{self._text}{key}}}" for key in keys]
+        if self._ascii:
+            # Put together and taken apart at a byte that is in no usual key: half the time of doing each.
+            names = f"{self._text}{self._between.join(keys)}}}"
+            if names.isascii() and len(split := names.split("\0")) == len(keys):
+                return split
         return [self.entry(key) for key in keys]
 
     def entry_and_lease(self, key: str) -> tuple[bytes, bytes]:
