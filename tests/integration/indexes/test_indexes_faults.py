@@ -190,21 +190,55 @@ async def test_cancellation_leaves_nothing_behind(postgres_url: str) -> None:
         await other.close()
 
 
+async def _killed(place: Place, directory: Path, when: str) -> None:
+    """Run an ensure in a process of its own, and kill it once an SQL condition holds."""
+    script = directory / "build.py"
+    script.write_text(
+        "import asyncio\nfrom backstay.indexes import *\n"
+        f"planner = PostgresIndexPlanner.from_dsn({place.url!r})\n"
+        "options = EnsureOptions(lock_timeout=60, replace=True)\n"
+        "asyncio.run(planner.ensure([Index('t', 'a', name='t_a')], options=options))\n"
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, str(script))
+    await place.until(when)
+    process.send_signal(signal.SIGKILL)
+    await process.wait()
+
+
+# Phases of a replacement, each with what holds it up and how it is known to have begun.
+BUILDING = (
+    "begin isolation level repeatable read; select 1 from pg_class limit 1",
+    "count(*) > 0 from pg_stat_progress_create_index where index_relid <> 0",
+)
+DROPPING = (
+    "begin; select from t limit 1",
+    "count(*) > 0 from pg_stat_activity where query like 'drop index concurrently%' and wait_event_type = 'Lock'",
+)
+
+
+@pytest.mark.parametrize(("held_up_by", "begun"), [BUILDING, DROPPING], ids=["building", "dropping"])
+async def test_a_replacement_that_is_killed_is_mended_by_the_next_run(
+    postgres_url: str, tmp_path: Path, held_up_by: str, begun: str
+) -> None:
+    async with _place(postgres_url) as place:
+        await place.connection.execute("create index t_a on t (b)")
+        other = await place.other()
+        await other.execute(held_up_by)
+        await _killed(place, tmp_path, begun)
+        task = asyncio.create_task(place.planner.ensure([BY_A], options=EnsureOptions(replace=True)))
+        await other.execute("rollback")
+        assert (await task).ok
+        assert {index.name: index.valid for index in await place.planner.indexes()} == {"t_pkey": True, "t_a": True}
+        assert await place.status() is Status.PRESENT
+        assert not (await place.planner.ensure([BY_A], options=EnsureOptions(replace=True))).changed
+        await other.close()
+
+
 async def test_a_killed_process_leaves_what_the_next_run_mends(postgres_url: str, tmp_path: Path) -> None:
     async with _place(postgres_url) as place:
         other = await place.other()
         await other.execute("begin isolation level repeatable read; select 1 from pg_class limit 1")
-        script = tmp_path / "build.py"
-        script.write_text(
-            "import asyncio\nfrom backstay.indexes import *\n"
-            f"planner = PostgresIndexPlanner.from_dsn({place.url!r})\n"
-            "options = EnsureOptions(lock_timeout=60)\n"
-            "asyncio.run(planner.ensure([Index('t', 'a', name='t_a')], options=options))\n"
-        )
-        process = await asyncio.create_subprocess_exec(sys.executable, str(script))
-        await place.until("count(*) > 0 from pg_stat_progress_create_index where index_relid <> 0")
-        process.send_signal(signal.SIGKILL)
-        await process.wait()
+        await _killed(place, tmp_path, "count(*) > 0 from pg_stat_progress_create_index where index_relid <> 0")
         task = asyncio.create_task(place.planner.ensure([BY_A]))
         assert await place.status() is Status.IN_PROGRESS
         await other.execute("rollback")
