@@ -28,7 +28,7 @@ _ELSEWHERE = ("subplan", "initplan", "hashed", "cte")  # values that another par
 class Alone:
     """A scan of a plan as a statement of its own. `cost` is what the scan takes there, as often as it is run."""
 
-    table: tuple[str, str]
+    table: Table
     sql: str
     cost: float
     runs: float
@@ -60,11 +60,8 @@ def scans_alone(plan: Node, needed: Mapping[str, Collection[str]], tables: Colle
     if len(needed) < 2:
         return  # it is alone already
     for node, times in runs(plan):
-        filters, table = (
-            _UNORDERED.get(node["Node Type"], ()),
-            (node.get("Schema", ""), node.get("Relation Name", "")),
-        )
-        alias = node.get("Alias", "")
+        filters, alias = _UNORDERED.get(node["Node Type"], ()), node.get("Alias", "")
+        table = (node.get("Schema", ""), node.get("Relation Name", ""))
         if not filters or times > 1.0 or table not in tables or alias not in needed:
             continue
         conditions = [text for name in filters for text in _own(node.get(name), alias)]
@@ -82,7 +79,7 @@ def _own(condition: str | None, alias: str) -> Iterator[str]:
     except InvalidIndex:
         return
     for part in split_top(tokens, "and"):
-        elsewhere = any(token.kind is Kind.PARAM or token.value in _ELSEWHERE for token in part)
+        elsewhere = any(token.value in _ELSEWHERE for token in part)
         if part and aliases_in(part) == {alias} and not elsewhere:
             yield condition[part[0].start : part[-1].end]
 
@@ -90,4 +87,17 @@ def _own(condition: str | None, alias: str) -> Iterator[str]:
 def _sql(table: Table, alias: str, needed: Collection[str], conditions: list[str]) -> str:
     columns = ", ".join(quote_identifier(column) for column in sorted(needed)) or "1"
     named = f"{quote_identifier(table[0])}.{quote_identifier(table[1])} as {quote_identifier(alias)}"
-    return f"select {columns} from {named} where {' and '.join(conditions)}"  # noqa: S608 - the server's own words
+    where = _renumbered(" and ".join(conditions))
+    return f"select {columns} from {named} where {where}"  # noqa: S608 - the server's own words
+
+
+def _renumbered(text: str) -> str:
+    """The same with its parameters counted from 1: of a gap the server could not tell the type."""
+    numbers: dict[str, int] = {}
+    pieces, place = list[str](), 0
+    for token in tokenize(text):
+        if token.kind is Kind.PARAM:
+            number = numbers.setdefault(token.text, len(numbers) + 1)
+            pieces += (text[place : token.start], f"${number}")
+            place = token.end
+    return "".join((*pieces, text[place:]))

@@ -72,6 +72,12 @@ PROMISES = [
         advised="customers btree ((lower(email))",
     ),
     Promise(
+        name="an expression of the second relation, compared with a parameter",
+        sql="select o.note from orders o join customers c on c.id = o.customer_id"
+        " where o.total > $1 and lower(c.email) = $2",
+        advised="customers btree ((lower(email))",
+    ),
+    Promise(
         name="a predicate on the second relation",
         sql="select c.email, o.note from customers c join orders o on o.customer_id = c.id"
         " where o.disputed is not null and o.total > 9900",

@@ -91,13 +91,13 @@ def test_a_scan_of_a_join_is_asked_about_with_the_conditions_that_are_its_own() 
     plan = node(
         "Hash Join",
         scan("o"),
-        node("Hash", scan("t", Filter="((lower(t.a) = 'x'::text) AND (t.b > $1) AND (t.c = o.c) AND (t.d < t.e))")),
+        node("Hash", scan("t", Filter="((lower(t.a) = 'x'::text) AND (t.b > $2) AND (t.c = o.c) AND (t.d < t.e))")),
         Output=["t.b", "o.id"],
         **{"Hash Cond": "(t.id = o.id)"},
     )
     (sql,) = asked(plan)
     assert sql.startswith('select "a", "b", "c", "d", "e", "id" from "public"."t" as "t" where ')
-    assert sql.endswith(" where (lower(t.a) = 'x'::text) and (t.d < t.e)")
+    assert sql.endswith(" where (lower(t.a) = 'x'::text) and (t.b > $1) and (t.d < t.e)")
 
 
 def test_a_relation_that_is_alone_or_looked_up_again_and_again_is_not_asked_about() -> None:

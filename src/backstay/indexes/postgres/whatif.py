@@ -138,9 +138,8 @@ class WhatIf:
         for indexes, estimate in known:
             if estimate.used <= installed <= indexes:
                 return estimate
-        self.explains += 1
         try:
-            estimate = self._read(await self._plan_of(sql))
+            estimate = self._read(await self._explain(Query(sql=sql), None))
         except asyncpg.PostgresError:
             estimate = Estimate(cost=float("inf"), used=frozenset())  # a condition that only a whole plan can have
         known.append((installed, estimate))
