@@ -6,6 +6,7 @@ alias of its relation.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -94,17 +95,18 @@ def aliases_in(tokens: tuple[Token, ...]) -> set[str]:
     }
 
 
-def columns_in(text: str) -> set[tuple[str, str]]:
+@functools.lru_cache(4096)
+def columns_in(text: str) -> frozenset[tuple[str, str]]:
     """The (alias, column) pairs of an expression; nothing for one that cannot be read."""
     try:
         tokens = tokenize(text)
     except InvalidIndex:
-        return set()
-    return {
+        return frozenset()
+    return frozenset(
         (tokens[place].value, tokens[place + 2].value)
         for place in range(len(tokens) - 2)
         if tokens[place].is_name and tokens[place + 1].text == "." and tokens[place + 2].is_name
-    }
+    )
 
 
 def plain_texts(literal: str) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from .conditions import SortKey, Term, columns_in, names_in, read_sort_key, read_terms
 
-_CONDITIONS = (
+CONDITIONS = (
     "Filter", "Index Cond", "Recheck Cond", "Hash Cond", "Merge Cond", "Join Filter", "One-Time Filter",
 )  # fmt: skip
 _PASS_ON = ("Limit", "LockRows", "Sort", "Incremental Sort")  # ask for no more rows than they are asked for
@@ -92,7 +92,11 @@ def _repeated(node: Node, child: Node) -> float:
     """How often a child is run for one run of the node."""
     relation = child.get("Parent Relationship")
     if relation == "SubPlan":
-        return max(1.0, float(node["Plan Rows"]))
+        hashed = any(f"hashed {child.get('Subplan Name', '')}" in str(node.get(name, "")) for name in CONDITIONS)
+        return 1.0 if hashed else max(1.0, float(node["Plan Rows"]))
+    if node["Node Type"] == "Merge Join":  # may be at its end before its sides are
+        sides = sum(float(side["Total Cost"]) for side in node["Plans"])
+        return min(1.0, float(node["Total Cost"]) / sides) if sides > 0 else 1.0
     if node["Node Type"] == "Limit" and child["Total Cost"] > 0:
         # What sorts first has done all that is below it by then.
         return min(1.0, float(node["Total Cost"]) / float(child["Total Cost"]))
@@ -143,7 +147,7 @@ def _rows_written(modifies: Node) -> float:
 
 
 def _note_conditions(node: Node, accesses: dict[str, Access]) -> None:
-    for name in _CONDITIONS:
+    for name in CONDITIONS:
         condition = node.get(name)
         if condition is None:
             continue

@@ -75,6 +75,7 @@ class Case:
     name: str
     sql: tuple[tuple[str, float], ...]
     accepted: tuple[frozenset[str], ...]
+    samples: tuple[tuple[tuple[object, ...], ...], ...] = ()
     budget: float | None = None
     most: int | None = None
 

@@ -18,8 +18,8 @@ from backstay.indexes import AdviceLimits, PostgresIndexAdvisor, Query, Workload
 pytestmark = pytest.mark.postgres
 
 
-def _labelled() -> Any:
-    spec = spec_from_file_location("labelled_cases", Path(__file__).with_name("labelled_cases.py"))
+def _labelled(name: str) -> Any:
+    spec = spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)
@@ -29,7 +29,7 @@ def _labelled() -> Any:
     return module
 
 
-labelled = _labelled()
+labelled, joins = _labelled("labelled_cases"), _labelled("labelled_joins")
 
 _UNSEEN = """
 select exists (select from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace
@@ -37,7 +37,7 @@ select exists (select from pg_class where relkind = 'r' and relnamespace = 'publ
 """
 
 
-async def _create(server: str, name: str) -> str:
+async def _create(server: str, name: str, schema: str) -> str:
     admin = await asyncpg.connect(server)
     try:
         available = {row["name"] for row in await admin.fetch("select name from pg_available_extensions")}
@@ -51,7 +51,7 @@ async def _create(server: str, name: str) -> str:
         await admin.close()
     url = f"{server.rpartition('/')[0]}/{name}"
     connection = await asyncpg.connect(url)
-    await connection.execute(labelled.SCHEMA)
+    await connection.execute(schema)
     await _make_visible(connection)
     await connection.execute("analyze")
     await connection.close()
@@ -75,17 +75,28 @@ async def _drop(server: str, name: str) -> None:
     await admin.close()
 
 
-@pytest.fixture(scope="module")
-def labelled_url(postgres_url: str) -> Iterator[str]:
+def _database(server: str, schema: str) -> Iterator[str]:
     name = f"labelled_{uuid.uuid4().hex[:12]}"
     try:
-        yield anyio.run(_create, postgres_url, name)
+        yield anyio.run(_create, server, name, schema)
     finally:
-        anyio.run(_drop, postgres_url, name)
+        anyio.run(_drop, server, name)
+
+
+@pytest.fixture(scope="module")
+def labelled_url(postgres_url: str) -> Iterator[str]:
+    yield from _database(postgres_url, labelled.SCHEMA)
+
+
+@pytest.fixture(scope="module")
+def joins_url(postgres_url: str) -> Iterator[str]:
+    yield from _database(postgres_url, joins.SCHEMA)
 
 
 async def _advice(url: str, case: Any) -> frozenset[str]:
-    workload = Workload(queries=tuple(Query(sql=sql, calls=calls) for sql, calls in case.sql))
+    samples = case.samples or [()] * len(case.sql)
+    asked = zip(case.sql, samples, strict=True)
+    workload = Workload(queries=tuple(Query(sql=sql, calls=calls, samples=sets) for (sql, calls), sets in asked))
     limits = AdviceLimits(budget_bytes=case.budget, max_indexes=case.most)
     plan = await PostgresIndexAdvisor.from_dsn(url).recommend(workload, limits=limits)
     assert not plan.skipped
@@ -101,3 +112,12 @@ def test_there_are_169_cases() -> None:
 @pytest.mark.parametrize("case", labelled.CASES, ids=lambda case: case.name)
 def test_the_advice_is_the_label(labelled_url: str, case: Any) -> None:
     assert anyio.run(_advice, labelled_url, case) in case.accepted
+
+
+def test_there_are_65_cases_of_joins() -> None:
+    assert len(joins.CASES) == len({case.name for case in joins.CASES}) == 65
+
+
+@pytest.mark.parametrize("case", joins.CASES, ids=lambda case: case.name)
+def test_the_advice_for_a_join_is_the_label(joins_url: str, case: Any) -> None:
+    assert anyio.run(_advice, joins_url, case) in case.accepted

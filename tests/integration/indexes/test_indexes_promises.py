@@ -132,3 +132,25 @@ async def test_columns_of_a_row_that_are_compared_with_each_other_make_a_predica
         (built,) = [i for i in await PostgresIndexPlanner.from_dsn(url).indexes() if i.name == index.effective_name]
     assert cost <= plan.cost_after
     assert choice.candidate.size_bytes == pytest.approx(built.size_bytes, rel=0.25)
+
+
+async def test_a_plan_that_the_server_cannot_print_ends_no_advice(postgres_url: str) -> None:
+    """An expression is shown to it as one of the subquery that comes first, which has no such column."""
+    async with database(postgres_url, "hypopg") as url:
+        await shop(url)
+        due = (
+            "select extract(year from o.due) as year, o.total from customers c, orders o where o.customer_id = c.id"
+        )
+        narrow = "c.region = 7 and o.due between '2025-03-01' and '2025-06-01'"
+        load = Workload.of([f"select year, sum(total) from ({due} and {narrow}) as s group by year order by year"])
+        plan = await PostgresIndexAdvisor(connect_dsn(url)).recommend(load)
+    assert plan.cost_after < plan.cost_before / 10
+
+
+async def test_a_parameter_prunes_no_partition(postgres_url: str) -> None:
+    """An open plan is executed with NULLs, for which the server finds that no partition has a row."""
+    async with database(postgres_url, "hypopg") as url:
+        await shop(url)
+        load = Workload.of(["select note from events where level = $1 and at >= $2"])
+        plan = await PostgresIndexAdvisor(connect_dsn(url)).recommend(load)
+    assert bodies(plan) & {"events btree (level, at)", "events btree (level)"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Collection, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -155,6 +155,10 @@ class PostgresIndexAdvisor:
         return Proof(
             threshold=threshold, connect=self._connect, measure=measured, clock=self._clock, emit=self._emit
         )
+
+
+def _tables(candidates: Iterable[Candidate]) -> list[Table]:
+    return sorted({candidate.table for candidate in candidates})
 
 
 def _new(plan: IndexPlan, report: EnsureReport) -> list[Index]:
@@ -316,7 +320,12 @@ class _Advice:
             plain = frozenset(c for c in candidates if not c.index.include)
             full = frozenset(c for c in plain if c.index.where is None)
             partial = plain - full
-            sets = [allowed for allowed in dict.fromkeys((candidates, plain, full, partial)) if allowed]
+            # Of one that is matched HypoPG may show nothing, as long as another index serves the relation.
+            matched = frozenset(c for c in candidates if c.is_matched)
+            only = [
+                frozenset(c for c in candidates if c.table != table or c in matched) for table in _tables(matched)
+            ]
+            sets = [allowed for allowed in dict.fromkeys((candidates, plain, full, partial, *only)) if allowed]
             found += [(await cache.estimate(name, allowed)).used for allowed in sets]
             found += [frozenset([c]) for c in candidates if c.by_rule or c.index.method == "brin"]
         return [used for used in found if used]

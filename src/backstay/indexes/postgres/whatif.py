@@ -16,7 +16,7 @@ from typing import Any
 import anyio
 import asyncpg
 
-from backstay.indexes.alone import Table, columns_needed, scans_alone
+from backstay.indexes.alone import Table, columns_needed, is_looped, scans_alone
 from backstay.indexes.candidates import Candidate
 from backstay.indexes.cost import Estimate
 from backstay.indexes.declared import Key, quote_identifier
@@ -53,10 +53,10 @@ class WhatIf:
     leaves: Mapping[Table, Sequence[Table]] = field(default_factory=dict[Table, Sequence[Table]])
     rows: Mapping[Table, float] = field(default_factory=dict[Table, float])
     explains: int = 0
-    _needed: dict[str, dict[str, set[str]]] = field(default_factory=dict[str, dict[str, set[str]]])
     _prices: Prices = _DEFAULT_PRICES
     _built: dict[Candidate, dict[int, Shape]] = field(default_factory=dict[Candidate, dict[int, Shape]])
     _refused: set[Candidate] = field(default_factory=set[Candidate])
+    _pruned: set[str] = field(default_factory=set[str])
     _alone: dict[str, list[tuple[frozenset[Candidate], Estimate]]] = field(
         default_factory=dict[str, list[tuple[frozenset[Candidate], Estimate]]]
     )
@@ -91,45 +91,77 @@ class WhatIf:
         query = self.queries[fingerprint]
         facts = read_plan(await self._explain(query, None))
         if facts.hides_order:
-            await self.connection.execute("; ".join(f"set {name} = off" for name in _INDEX_SCANS))
-            try:
+            async with self._without(*_INDEX_SCANS):
                 facts.learn_order(read_plan(await self._explain(query, None)))
-            finally:
-                await self.connection.execute("; ".join(f"reset {name}" for name in _INDEX_SCANS))
         return facts
+
+    @asynccontextmanager
+    async def _without(self, *settings: str) -> AsyncGenerator[None]:
+        """Plan without something that the server may otherwise do."""
+        await self.connection.execute("; ".join(f"set {name} = off" for name in settings))
+        try:
+            yield
+        finally:
+            await self.connection.execute("; ".join(f"reset {name}" for name in settings))
 
     async def estimate(self, query: str, indexes: frozenset[Candidate], /) -> Estimate:
         """The mean cost over some of the query's parameter sets. See `CostOracle.estimate`."""
-        await self._install(indexes)
         asked, before = self.queries[query], self.explains
-        plans = [await self._explain(asked, sample) for sample in asked.samples[:_SEARCH_SAMPLES] or [None]]
-        found = [await self._completed(query, self._read(plan), plan, indexes) for plan in plans]
+        try:
+            found = await self._estimates(asked, indexes)
+        except asyncpg.InternalServerError:
+            # An expression is shown as if it were of the first relation. If that has no such column, the server
+            # cannot print a plan with it.
+            found = await self._estimates(asked, frozenset(c for c in indexes if not c.is_matched))
         return Estimate(
             cost=sum(each.cost for each in found) / len(found),
             used=frozenset[Candidate]().union(*(each.used for each in found)),
             plans=self.explains - before,
         )
 
+    async def _estimates(self, query: Query, indexes: frozenset[Candidate]) -> list[Estimate]:
+        await self._install(indexes)
+        samples = query.samples[:_SEARCH_SAMPLES] or [None]
+        return [await self._estimate(query, sample, indexes) for sample in samples]
+
+    async def _estimate(
+        self, query: Query, sample: Sequence[Any] | None, indexes: frozenset[Candidate]
+    ) -> Estimate:
+        """The cost with one parameter set, with what HypoPG shows to the first relation of a statement only.
+
+        Where such a relation is looked up again and again, a plan without that is asked for as well: the plan with
+        an index that is not shown may be of its kind.
+        """
+        plan = await self._explain(query, sample)
+        found, hidden = self._read(plan), {candidate for candidate in indexes if candidate.is_matched}
+        roots = self._roots({candidate.table for candidate in hidden - found.used})
+        if not roots:
+            return found
+        best = await self._completed(plan, indexes, roots)
+        if is_looped(plan[0]["Plan"], roots):
+            async with self._without("enable_nestloop"):
+                other = await self._explain(query, sample)
+            best = min(best, await self._completed(other, indexes, roots), key=lambda each: each.cost)
+        return best
+
     def _read(self, plan: Any) -> Estimate:
         """The cost of a plan, with what HypoPG leaves out, and the candidates in it."""
-        named = self._used(plan)
-        left_out = self._prices.left_out(plan[0]["Plan"], {name: shape for name, (_, shape) in named.items()})
-        used = frozenset(candidate for candidate, _ in named.values())
-        return Estimate(cost=plan[0]["Plan"]["Total Cost"] + left_out, used=used)
+        used = frozenset(candidate for candidate, _ in self._used(plan).values())
+        return Estimate(cost=self._cost(plan[0]["Plan"], self._used(plan)), used=used)
 
-    async def _completed(self, query: str, found: Estimate, plan: Any, indexes: frozenset[Candidate]) -> Estimate:
-        """The estimate with what indexes save that HypoPG shows to the first relation of a statement only."""
-        hidden = {candidate for candidate in indexes if candidate.is_matched} - found.used
-        if not hidden:
-            return found
-        if query not in self._needed:
-            self._needed[query] = columns_needed(plan[0]["Plan"])
-        cost, used, roots = found.cost, set(found.used), self._roots({candidate.table for candidate in hidden})
-        for scan in scans_alone(plan[0]["Plan"], self._needed[query], roots):
+    def _cost(self, node: Any, used: Mapping[str, tuple[Candidate, Shape]]) -> float:
+        shapes = {name: shape for name, (_, shape) in used.items()}
+        return max(0.0, float(node["Total Cost"]) + self._prices.left_out(node, shapes))
+
+    async def _completed(self, plan: Any, indexes: frozenset[Candidate], roots: Mapping[Table, Table]) -> Estimate:
+        """The estimate of a plan with scans by indexes that it was not shown in the place of those that it has."""
+        found, named = self._read(plan), self._used(plan)
+        cost, used, needed = found.cost, set(found.used), columns_needed(plan[0]["Plan"])
+        for scan in scans_alone(plan[0]["Plan"], needed, roots):
             own = frozenset(candidate for candidate in indexes if candidate.table == roots[scan.table])
-            alone = await self._estimate_alone(scan.sql, own)
-            if alone.used & hidden and alone.cost < scan.cost:
-                cost -= scan.runs * (scan.cost - alone.cost)
+            alone, now = await self._estimate_alone(scan.sql, own), self._cost(scan.node, named)
+            if any(candidate.is_matched for candidate in alone.used - found.used) and alone.cost < now:
+                cost -= scan.runs * (now - alone.cost)
                 used |= alone.used
         return Estimate(cost=cost, used=frozenset(used))
 
@@ -157,8 +189,22 @@ class WhatIf:
         return max(fact.cost for fact in facts), frozenset[str]().union(*(fact.indexes for fact in facts))
 
     async def _explain(self, query: Query, sample: Sequence[Any] | None) -> Any:
-        self.explains += 1
-        return await self._plan_of(await self.call(query, sample))
+        """The plan with these values, or the open one: of that no partition is left out.
+
+        It is executed with NULLs, for which the server finds that no partition has any rows.
+        """
+        if sample is None and query.sql in self._pruned:
+            async with self._without("enable_partition_pruning"):
+                return await self._plan_of(await self.call(query, sample))
+        plan = await self._plan_of(await self.call(query, sample))
+        if (
+            sample is None
+            and query.parameters
+            and any(node.get("Subplans Removed") for node in nodes(plan[0]["Plan"]))
+        ):
+            self._pruned.add(query.sql)
+            return await self._explain(query, sample)
+        return plan
 
     async def call(self, query: Query, sample: Sequence[Any] | None) -> str:
         """The statement that runs a query with these values, or with the open plan if there are none."""
@@ -180,6 +226,7 @@ class WhatIf:
         return f"execute {quote_identifier(name)}({', '.join(values)})"
 
     async def _plan_of(self, sql: str) -> Any:
+        self.explains += 1
         # fetch() speaks the extended protocol, which takes one statement and no more.
         found = await self.connection.fetchval(f"explain (verbose, format json) {sql.rstrip().rstrip(';')}")
         return json.loads(found) if isinstance(found, str) else found
