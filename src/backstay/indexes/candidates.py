@@ -150,12 +150,9 @@ class _Shapes:
         self.telling = [subject for subject in self.filters if subject in telling]
         self.joins = self._ordered(t.subject for t in plain if t.use is Use.EQUAL and t.join)
         # What one relation brings all at once: a key of several columns.
-        others = dict.fromkeys(t.other for t in plain if t.use is Use.EQUAL and t.other)
-        self.composite = [
-            each
-            for other in others
-            if len(each := self._ordered(t.subject for t in plain if t.use is Use.EQUAL and t.other == other)) > 1
-        ]
+        joins = [term for term in plain if term.use is Use.EQUAL and term.other]
+        brought = {term.other: self._ordered(t.subject for t in joins if t.other == term.other) for term in joins}
+        self.composite = [each for each in brought.values() if len(each) > 1]
         self.flags = list(dict.fromkeys(t.subject for t in plain if t.use in (Use.TRUE, Use.FALSE)))
         self.ranges = list(dict.fromkeys(t.subject for t in plain if t.use is Use.RANGE or self._is_within(t)))
 
@@ -327,8 +324,7 @@ class _Shapes:
         parts = [f"{self.access.node} on {self.access.table} as {self.access.alias}", conditions]
         return ": ".join(part for part in (*parts, f"sorted by {order}" if order else "") if part)
 
-    # -- other shapes
-    # -----------------------------------------------------------------------------------------
+    # -- other shapes ---------------------------------------------------------------------------------------
 
     def _branches(self) -> Iterator[Candidate]:
         """For each arm of an OR what it asks by itself, and beside what is asked of every row."""
