@@ -258,6 +258,22 @@ def test_upkeep_can_outweigh() -> None:
     assert write_penalty(A, FACTS, 1000) > write_penalty(A, FACTS, 10) > 0
 
 
+def test_what_another_one_begins_with_goes_unless_it_saves_much() -> None:
+    both = Candidate(index=Index("t", ("a", "b")), table=("public", "t"), subjects=("a", "b"), size_bytes=2e6)
+    for without, chosen in ((103.0, {("a", "b")}), (150.0, {("a",), ("a", "b")})):
+        rules = {
+            "q": [(NONE, 1000.0), (frozenset({A}), 100.0), (frozenset({both}), without)],
+            "r": [(NONE, 1000.0), (frozenset({both}), 10.0)],
+        }
+        cache = CostCache(
+            oracle=TableOracle(rules), relevant=dict.fromkeys(rules, frozenset([A, both])), limit=1000
+        )
+        search = Search(
+            cache=cache, pool=[A, both], weights=dict.fromkeys(rules, 1.0), penalties={}, limits=Limits()
+        )
+        assert {choice.candidate.subjects for choice in anyio.run(search.run).chosen} == chosen
+
+
 def test_an_index_that_another_made_needless_goes() -> None:
     rules = {"q": [(NONE, 1000.0), (frozenset({A}), 100.0), (frozenset({C}), 10.0)]}
     assert len(_chosen(_search(rules)[0])) == 1
