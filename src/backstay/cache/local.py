@@ -74,8 +74,8 @@ class LocalEntry:
         self.key = key
         self.value = value
         self.until = until
-        self.plain_until = 0.0
         """Monotonic seconds up to which it may be served."""
+        self.plain_until = 0.0
         self.epoch = epoch
         """The epoch of the scope log at which its computation began."""
         self.checked = checked

@@ -1,15 +1,14 @@
 """One relation of a plan, asked about alone. Pure.
 
 HypoPG gives the planner the predicates and expressions of its hypothetical indexes as if the relation were the
-first of the statement's FROM (``hypo_injectHypotheticalIndex`` copies them without ``ChangeVarNodes``; so do all
-versions up to 1.4). For any other relation, and for every leaf of a partitioned table, they match nothing: the
-planner never takes a partial index or one over an expression, however much it would save. In a statement of its own
-the relation is the first one, and what its scan costs there is what it would cost in the join as well.
+first of the statement's FROM (``hypo_injectHypotheticalIndex`` copies them without ``ChangeVarNodes``, in 1.3 as in
+1.4). For any other relation, and for every leaf of a partitioned table, they match nothing: the planner never takes
+a partial index or one over an expression, however much it would save. In a statement of its own the relation is the
+first one, and what its scan costs there is what it would cost in the join as well.
 """
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,10 +17,9 @@ from backstay.errors import InvalidIndex
 
 from .conditions import columns_in
 from .declared import quote_identifier
-from .plans import CONDITIONS, Node, nodes, runs
+from .plans import CONDITIONS, Node, Table, nodes, runs
 from .tokens import Kind, split_top, stripped, tokenize
 
-Table = tuple[str, str]
 _UNORDERED = {"Seq Scan": ("Filter",), "Bitmap Heap Scan": ("Recheck Cond", "Filter")}
 _ELSEWHERE = {"subplan", "initplan", "hashed", "cte"}  # values that another part of the statement brings
 
@@ -104,7 +102,6 @@ def _own(condition: str | None, alias: str) -> Iterator[str]:
             yield part
 
 
-@functools.lru_cache(4096)
 def _conjuncts(condition: str) -> tuple[str, ...]:
     """The parts of a condition that must all be met; none of one that cannot be read."""
     try:

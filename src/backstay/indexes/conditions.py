@@ -6,7 +6,6 @@ alias of its relation.
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -95,7 +94,6 @@ def aliases_in(tokens: tuple[Token, ...]) -> set[str]:
     }
 
 
-@functools.lru_cache(4096)
 def columns_in(text: str) -> frozenset[tuple[str, str]]:
     """The (alias, column) pairs of an expression; nothing for one that cannot be read."""
     try:

@@ -1,6 +1,6 @@
 """What HypoPG's plans leave out, so that an index costs before it is built what it costs afterwards. Pure.
 
-Two things, both read in HypoPG's source (``hypo_estimate_index``, the same from 1.0 to 1.4) and seen in plans:
+Two things, both read in HypoPG's source (``hypo_estimate_index``, in 1.3 as in 1.4) and seen in plans:
 
 * It tells the planner no height of a btree, so that going down to a leaf costs nothing where PostgreSQL's
   ``btcostestimate`` asks 50 ``cpu_operator_cost`` for each level. That is little for one scan and much for the

@@ -12,12 +12,15 @@ from .conditions import SortKey, Term, columns_in, names_in, read_sort_key, read
 CONDITIONS = (
     "Filter", "Index Cond", "Recheck Cond", "Hash Cond", "Merge Cond", "Join Filter", "One-Time Filter",
 )  # fmt: skip
+"""Where a node of a plan has conditions."""
 _PASS_ON = ("Limit", "LockRows", "Sort", "Incremental Sort")  # ask for no more rows than they are asked for
 _INDEX_SCANS = {"Index Scan", "Index Only Scan"}
 _ORDERED = {"Limit", "Aggregate", "Group", "Unique", "WindowAgg"}  # can make use of rows that come in order
 _KEEPS_ROWS = {"Materialize", "Hash", "Sort", "Incremental Sort"}  # and asks for them once, in whatever loop
 _EXTREME = re.compile(r"^(?:PARTIAL )?(?:min|max)\(([\w.\"]+)\)$")
 Node = Mapping[str, Any]
+Table = tuple[str, str]
+"""A schema and a table in it."""
 
 
 @dataclass(slots=True)

@@ -48,7 +48,9 @@ def predicates(terms: Iterable[Term], facts: TableFacts) -> Iterator[Predicate]:
                 yield Predicate(*found, columns=frozenset([term.subject]), subject=term.subject)
     for text in own_comparisons(kept):
         if facts.shares.get(text, 1.0) <= _RARE:
-            yield Predicate(text, max(_LEAST, facts.shares[text]), columns=frozenset(names_in(text)))
+            yield Predicate(
+                text, max(_LEAST, facts.shares[text]), columns=frozenset(facts.columns.keys() & names_in(text))
+            )
 
 
 def own_comparisons(terms: Iterable[Term]) -> list[str]:

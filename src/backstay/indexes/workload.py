@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import random
 import threading
@@ -18,10 +17,8 @@ from .tokens import Kind, tokenize
 
 _READABLE = ("select", "with", "update", "delete", "insert", "values", "table", "merge")
 _SAMPLES = 5
-_REMEMBERED = 1024  # statements: advice asks again and again for the same ones
 
 
-@functools.lru_cache(_REMEMBERED)
 def fingerprint(sql: str) -> str:
     """A short name for a statement, the same whatever constants stand in it."""
     try:
@@ -29,15 +26,6 @@ def fingerprint(sql: str) -> str:
     except InvalidIndex:
         words = sql.split()
     return hashlib.blake2b(" ".join(words).encode(), digest_size=8).hexdigest()
-
-
-@functools.lru_cache(_REMEMBERED)
-def _highest_parameter(sql: str) -> int:
-    try:
-        words = tokenize(sql.replace(";", " "))
-    except InvalidIndex:
-        return 0
-    return max((int(token.text[1:]) for token in words if token.kind is Kind.PARAM), default=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +50,13 @@ class Query:
     @property
     def parameters(self) -> int:
         """The highest ``$n`` in the statement."""
-        return _highest_parameter(self.sql)
+        try:
+            return max(
+                (int(token.text[1:]) for token in tokenize(self.sql.replace(";", " ")) if token.kind is Kind.PARAM),
+                default=0,
+            )
+        except InvalidIndex:
+            return 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ from backstay.indexes.candidates import Candidate, Harvest, Saving
 from backstay.indexes.cost import CostCache, CostOracle, RuleOracle, write_penalty
 from backstay.indexes.declared import Index
 from backstay.indexes.foreign import delete_candidates
+from backstay.indexes.plans import Table
 from backstay.indexes.protocol import Action, EnsureOptions, EnsureReport
 from backstay.indexes.statements import statement
 from backstay.indexes.workload import Query, Workload, from_statistics
@@ -34,7 +35,7 @@ from .connect import Connect, connect_dsn, translated
 from .counted import counted_combinations
 from .items import sample_items
 from .planner import PostgresIndexPlanner
-from .survey import Survey, Table, survey_of
+from .survey import Survey, survey_of
 from .verify import ADMITTED, STANDING, Proof, analyze_expressions, measure
 from .whatif import WhatIf, has_extension
 
@@ -250,9 +251,10 @@ class _Advice:
         if inverted and self._survey.has_hypopg:
             self._impossible = await self._what_if.impossible(inverted)
         self._harvest.samples = await sample_items(connection, inverted - self._impossible, tables)
-        for table, facts in tables.items():
-            combinations = await counted_combinations(connection, facts, [c for c in pool if c.table == table])
-            tables[table] = replace(facts, combinations=combinations)
+        for table in _tables(pool):
+            asked = [candidate for candidate in pool if candidate.table == table]
+            combinations = await counted_combinations(connection, tables[table], asked)
+            tables[table] = replace(tables[table], combinations=combinations)
         return self._harvested()
 
     def _room(self, taken: int) -> int | None:

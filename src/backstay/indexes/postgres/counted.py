@@ -15,18 +15,11 @@ from backstay.indexes.declared import quote_identifier
 from backstay.indexes.sizes import TableFacts
 
 from .connect import Connection
+from .sample import sampled
 
-_ROWS = 10_000
-_PAGES = 4000
-_ROWS_PER_PAGE = 100.0
 _REPEATED = 1.3  # rows for each value of the column that has the most: fewer, and next to none are equal
-# Few rows of many pages: rows that lie together have too much in common.
-_SAMPLED = """
-from {table} tablesample system ({percent}) repeatable (1)
-where abs(hashtext(ctid::text)::bigint) % 10000 < {share}
-"""
-_SHARE = "select (count(*) filter (where {condition}))::float8 / nullif(count(*), 0) " + _SAMPLED
-_TOGETHER = "with taken as materialized (select {columns} " + _SAMPLED + ") select json_build_array({counts})"
+_SHARE = "select (count(*) filter (where {condition}))::float8 / nullif(count(*), 0) {sampled}"
+_TOGETHER = "with taken as materialized (select {columns} {sampled}) select json_build_array({counts})"
 _COUNT = """
 (select json_build_array(count(*), count(*) filter (where times = 1), sum(times)) from
     (select count(*) as times from taken group by {columns}) as g)
@@ -38,7 +31,7 @@ async def counted_shares(connection: Connection, facts: TableFacts, conditions: 
     shares: dict[str, float] = {}
     for condition in conditions:
         try:
-            share = await connection.fetchval(_SHARE.format(condition=condition, **_sample(facts)))
+            share = await connection.fetchval(_SHARE.format(condition=condition, sampled=sampled(facts)))
         except asyncpg.PostgresError:
             continue
         if share is not None:
@@ -60,7 +53,7 @@ async def counted_combinations(
     counts = ", ".join(_COUNT.format(columns=_listed(columns)) for columns in asked)
     columns = _listed(frozenset[str]().union(*asked))
     try:
-        found = await connection.fetchval(_TOGETHER.format(columns=columns, counts=counts, **_sample(facts)))
+        found = await connection.fetchval(_TOGETHER.format(columns=columns, counts=counts, sampled=sampled(facts)))
     except asyncpg.PostgresError:
         return {}
     told = json.loads(found) if isinstance(found, str) else found
@@ -90,13 +83,3 @@ def _in_all(different: float, once: float, rows: float, total: float) -> float:
 
 def _listed(columns: frozenset[str]) -> str:
     return ", ".join(quote_identifier(column) for column in sorted(columns))
-
-
-def _sample(facts: TableFacts) -> dict[str, object]:
-    # A partitioned table has no pages of its own.
-    pages = min(1.0, _PAGES / max(facts.pages, facts.rows / _ROWS_PER_PAGE, 1.0))
-    return {
-        "table": f"{quote_identifier(facts.schema)}.{quote_identifier(facts.name)}",
-        "percent": 100.0 * pages,
-        "share": 10_000 * min(1.0, _ROWS / max(facts.rows * pages, 1.0)),
-    }

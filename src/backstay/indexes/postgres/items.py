@@ -13,12 +13,10 @@ from backstay.indexes.declared import Key, quote_identifier
 from backstay.indexes.sizes import ItemKind, ItemSample, TableFacts
 
 from .connect import Connection
+from .sample import sampled
 
 _HASHED = ("jsonb_path_ops", "gin_trgm_ops")  # keep four bytes of an item, however long it is
 _VARYING = 2.0  # bytes that say how long an item is, and of what type
-_ROWS = 10_000
-_PAGES = 4000
-_ROWS_PER_PAGE = 100.0
 _SCALARS = """
 select top.key, s::text
 from jsonb_each(case jsonb_typeof({0}) when 'object' then {0} else jsonb_build_object('', {0}) end) as top,
@@ -35,11 +33,9 @@ _ITEMS = {
     "tsvector": "select '', unnest(tsvector_to_array({0}))",
     "array": "select distinct '', unnest({0})::text",
 }
-# Few rows of many pages: rows that lie together have too much in common.
 _COUNTED = """
 with taken as materialized (
-    select {subject} as value from {table} tablesample system ({percent}) repeatable (1)
-    where {subject} is not null and abs(hashtext(ctid::text)::bigint) % 10000 < {share}
+    select {subject} as value {sampled} and {subject} is not null
 ), seen as (
     select kind, count(*) as times, octet_length(i) as width
     from taken, lateral ({items}) as item (kind, i) group by kind, i
@@ -92,13 +88,6 @@ def _kinds_in(found: Any, *, hashed: bool) -> list[ItemKind]:
 
 
 def _sql(candidate: Candidate, facts: TableFacts, items: str) -> str:
-    (key,), (schema, table) = candidate.index.keys, candidate.table
-    # A partitioned table has no pages of its own.
-    pages = min(1.0, _PAGES / max(facts.pages, facts.rows / _ROWS_PER_PAGE))
-    return _COUNTED.format(
-        subject=quote_identifier(key.column) if key.column is not None else f"({key.expression})",
-        table=f"{quote_identifier(schema)}.{quote_identifier(table)}",
-        percent=100.0 * pages,
-        share=10_000 * min(1.0, _ROWS / max(facts.rows * pages, 1.0)),
-        items=items.format("value"),
-    )
+    (key,) = candidate.index.keys
+    subject = quote_identifier(key.column) if key.column is not None else f"({key.expression})"
+    return _COUNTED.format(subject=subject, sampled=sampled(facts), items=items.format("value"))

@@ -10,7 +10,7 @@ import asyncpg
 from backstay.errors import WorkloadError
 from backstay.indexes.catalog import CatalogIndex
 from backstay.indexes.foreign import ForeignKey
-from backstay.indexes.plans import PlanFacts
+from backstay.indexes.plans import PlanFacts, Table
 from backstay.indexes.predicates import as_compared, own_comparisons
 from backstay.indexes.sizes import TableFacts, read_tables
 from backstay.indexes.statements import statement
@@ -20,8 +20,6 @@ from .counted import counted_shares
 from .definitions import read_catalog
 from .health import read_foreign_keys
 from .whatif import WhatIf, has_extension
-
-Table = tuple[str, str]
 
 
 @dataclass(slots=True, kw_only=True)

@@ -16,12 +16,12 @@ from typing import Any
 import anyio
 import asyncpg
 
-from backstay.indexes.alone import Table, columns_needed, is_looped, scans_alone
+from backstay.indexes.alone import columns_needed, is_looped, scans_alone
 from backstay.indexes.candidates import Candidate
 from backstay.indexes.cost import Estimate
 from backstay.indexes.declared import Key, quote_identifier
 from backstay.indexes.hypothetical import Prices, Shape
-from backstay.indexes.plans import PlanFacts, nodes, read_plan
+from backstay.indexes.plans import Node, PlanFacts, Table, nodes, read_plan
 from backstay.indexes.sizes import BLOCK, depth
 from backstay.indexes.workload import Query
 
@@ -61,6 +61,7 @@ class WhatIf:
         default_factory=dict[str, list[tuple[frozenset[Candidate], Estimate]]]
     )
     _prepared: set[str] = field(default_factory=set[str])
+    _described: dict[str, tuple[int, str]] = field(default_factory=dict[str, tuple[int, str]])
 
     @asynccontextmanager
     async def opened(self, timeout: float) -> AsyncGenerator[WhatIf]:
@@ -132,31 +133,35 @@ class WhatIf:
         Where such a relation is looked up again and again, a plan without that is asked for as well: the plan with
         an index that is not shown may be of its kind.
         """
-        plan = await self._explain(query, sample)
-        found, hidden = self._read(plan), {candidate for candidate in indexes if candidate.is_matched}
+        plan, hidden = await self._explain(query, sample), {c for c in indexes if c.is_matched}
+        found = self._read(plan)
         roots = self._roots({candidate.table for candidate in hidden - found.used})
         if not roots:
             return found
-        best = await self._completed(plan, indexes, roots)
+        best = await self._completed(found, plan, indexes, roots)
         if is_looped(plan[0]["Plan"], roots):
             async with self._without("enable_nestloop"):
                 other = await self._explain(query, sample)
-            best = min(best, await self._completed(other, indexes, roots), key=lambda each: each.cost)
+            other_best = await self._completed(self._read(other), other, indexes, roots)
+            best = min(best, other_best, key=lambda each: each.cost)
         return best
 
     def _read(self, plan: Any) -> Estimate:
         """The cost of a plan, with what HypoPG leaves out, and the candidates in it."""
-        used = frozenset(candidate for candidate, _ in self._used(plan).values())
-        return Estimate(cost=self._cost(plan[0]["Plan"], self._used(plan)), used=used)
+        named = self._used(plan)
+        used = frozenset(candidate for candidate, _ in named.values())
+        return Estimate(cost=self._cost(plan[0]["Plan"], named), used=used)
 
-    def _cost(self, node: Any, used: Mapping[str, tuple[Candidate, Shape]]) -> float:
-        shapes = {name: shape for name, (_, shape) in used.items()}
+    def _cost(self, node: Node, named: Mapping[str, tuple[Candidate, Shape]]) -> float:
+        shapes = {name: shape for name, (_, shape) in named.items()}
         return max(0.0, float(node["Total Cost"]) + self._prices.left_out(node, shapes))
 
-    async def _completed(self, plan: Any, indexes: frozenset[Candidate], roots: Mapping[Table, Table]) -> Estimate:
-        """The estimate of a plan with scans by indexes that it was not shown in the place of those that it has."""
-        found, named = self._read(plan), self._used(plan)
-        cost, used, needed = found.cost, set(found.used), columns_needed(plan[0]["Plan"])
+    async def _completed(
+        self, found: Estimate, plan: Any, indexes: frozenset[Candidate], roots: Mapping[Table, Table]
+    ) -> Estimate:
+        """What a plan was found to cost, with indexes that it was not shown in the place of scans that it has."""
+        named, needed = self._used(plan), columns_needed(plan[0]["Plan"])
+        cost, used = found.cost, set(found.used)
         for scan in scans_alone(plan[0]["Plan"], needed, roots):
             own = frozenset(candidate for candidate in indexes if candidate.table == roots[scan.table])
             alone, now = await self._estimate_alone(scan.sql, own), self._cost(scan.node, named)
@@ -208,12 +213,14 @@ class WhatIf:
 
     async def call(self, query: Query, sample: Sequence[Any] | None) -> str:
         """The statement that runs a query with these values, or with the open plan if there are none."""
-        count = query.parameters
+        # Told from the words of the statement, which is asked about again and again.
+        if query.sql not in self._described:
+            self._described[query.sql] = query.parameters, f"backstay_{query.fingerprint}"[:60]
+        count, name = self._described[query.sql]
         if not count:
             return query.sql
         mode = "force_generic_plan" if sample is None else "force_custom_plan"
         values = ["null"] * count if sample is None else [literal(value) for value in sample[:count]]
-        name = f"backstay_{query.fingerprint}"[:60]
         await self.connection.execute(f"set plan_cache_mode = {mode}")
         # A generic plan is kept with the statement and would not hear of a hypothetical index: prepare it
         # anew.
