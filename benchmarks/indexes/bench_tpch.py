@@ -141,7 +141,9 @@ if __name__ == "__main__":
     arguments.add_argument("--scale", type=float, default=0.2)
     arguments.add_argument("--keep", action="store_true", help="use the database of an earlier run, and leave it")
     asked = arguments.parse_known_args()[0]
-    if shutil.which(asked.generator) is None:
+    beside = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])  # in this environment
+    generator = shutil.which(asked.generator, path=beside)
+    if generator is None:
         sys.exit(f"{asked.generator} is not installed: it makes the data")
     scale = 0.01 if asked.quick else asked.scale
-    print(json.dumps(asyncio.run(main(asked.server, asked.generator, scale, keep=asked.keep)), indent=2))
+    print(json.dumps(asyncio.run(main(asked.server, generator, scale, keep=asked.keep)), indent=2))

@@ -37,6 +37,7 @@ from .protocol import (
     Status,
     SupportsProgress,
 )
+from .refuted import Refutation
 from .settling import SettledAdvice, settle
 from .workload import Query, Workload, WorkloadRecorder
 
@@ -73,6 +74,7 @@ __all__ = [
     "PostgresIndexAdvisor",
     "PostgresIndexPlanner",
     "Query",
+    "Refutation",
     "Registry",
     "SettledAdvice",
     "SqliteIndexPlanner",

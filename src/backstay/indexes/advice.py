@@ -11,6 +11,7 @@ from typing import Protocol
 from .advisor import Choice, Rejection
 from .declared import Index
 from .protocol import EnsureOptions, EnsureReport
+from .refuted import Refutation
 from .workload import Workload
 
 _TELLING = 0.001  # seconds; shorter queries tell nothing of the server's speed
@@ -22,7 +23,8 @@ _ENOUGH = 3
 class AdviceLimits:
     """What advice may cost to find and to build. `what_if_limit` bounds the plans asked for.
 
-    `query_timeout` is in seconds, for each plan. `refused` are never advised: those, say, that a proof took back.
+    `query_timeout` is in seconds, for each plan. `refused` are never advised; `refuted` are not advised together
+    where the query would use them.
     """
 
     budget_bytes: float | None = None
@@ -30,6 +32,7 @@ class AdviceLimits:
     what_if_limit: int = 1000
     query_timeout: float = 10.0
     refused: tuple[Index, ...] = ()
+    refuted: tuple[Refutation, ...] = ()
 
     def __post_init__(self) -> None:
         if self.what_if_limit < 1 or (self.budget_bytes is not None and self.budget_bytes < 0):
@@ -155,11 +158,15 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchReport:
-    """One look: how each query stands once what made one slower is gone, what that was, and how to undo it."""
+    """One look: how each query stands once what made one slower is gone, what that was, and how to undo it.
+
+    `refuted` says which queries were slower, and with which indexes together.
+    """
 
     verification: Verification
     rolled_back: tuple[str, ...] = ()
     undo: tuple[str, ...] = ()
+    refuted: tuple[Refutation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,13 +185,16 @@ class AppliedPlan:
 
     @property
     def refused(self) -> tuple[Index, ...]:
-        """Their definitions, for the limits of the next advice."""
+        """Their definitions."""
         return tuple(index for index in self.plan.indexes if index.effective_name in self.rolled_back)
 
     def after(self, look: WatchReport) -> AppliedPlan:
         """The same once a watch has looked again: what it took back is taken back."""
         proof = replace(
-            look, rolled_back=(*self.rolled_back, *look.rolled_back), undo=(*self.proof.undo, *look.undo)
+            look,
+            rolled_back=(*self.rolled_back, *look.rolled_back),
+            undo=(*self.proof.undo, *look.undo),
+            refuted=(*self.proof.refuted, *look.refuted),
         )
         return replace(self, proof=proof)
 

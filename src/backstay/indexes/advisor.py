@@ -111,7 +111,11 @@ class Search:
             before = (await self.cache.estimate(query, chosen)).cost
             if await self._could_save(query, before) <= 0:
                 continue
-            after = (await self.cache.estimate(query, together)).cost
+            estimate = await self.cache.estimate(query, together)
+            if estimate.refuted:
+                self.reasons |= dict.fromkeys(move - chosen, f"executed, it made {query} slower")
+                return 0.0
+            after = estimate.cost
             saved += self.weights[query] * (before - after)
             marked |= before - after >= max(_MIN_COST_SAVED, min(_MUCH, _MIN_QUERY_GAIN * before))
         penalty = sum(self.penalties.get(candidate, 0.0) for candidate in move - chosen)
@@ -127,7 +131,7 @@ class Search:
 
         A plan costs no more for having more to choose from: whatever could save nothing need not be asked for.
         """
-        saved = cost - (await self.cache.estimate(query, self.cache.relevant[query])).cost
+        saved = cost - (await self.cache.promised(query, self.cache.relevant[query])).cost
         return saved if saved > _NEGLIGIBLE * cost else 0.0
 
     async def _could_gain(self, chosen: frozenset[Candidate], new: Candidate) -> float:

@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from .candidates import Candidate, Saving
 from .conditions import Use
 from .plans import Access
+from .refuted import Refuted
 from .sizes import TableFacts, depth
 
 # Cost units (1 = one page read in order) for one entry put into an index one level deep. A judgement and not a
 # measurement: an insert into a cached btree is a fraction of a page read; WAL and later vacuuming add to it.
 _ENTRY = 0.25
+# How much dearer than it promises a plan is reckoned that was slower when executed: too dear to be weighed.
+_REFUTED = 1000.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
     """The planner's cost of one query under a set of indexes, and which of them its plan uses.
 
-    `plans` says how many plans it took to find out.
+    `plans` says how many plans it took to find out; `refuted`, that it was slower when executed.
     """
 
     cost: float
     used: frozenset[Candidate]
     plans: int = 1
+    refuted: bool = False
 
 
 class CostOracle(Protocol):
@@ -42,12 +46,13 @@ class CostCache:
 
     A plan under a set S that uses only U of it stays the best plan under every set between U and S: those
     need not be asked for. `limit` bounds the plans asked for; beyond it a set that was not asked costs what its
-    best known subset does.
+    best known subset does. A plan that was refuted is never worth its promise.
     """
 
     oracle: CostOracle
     relevant: Mapping[str, frozenset[Candidate]]
     limit: int
+    refuted: Refuted = field(default_factory=Refuted)
     asked: int = 0
     _most: int = 1
     _known: dict[str, list[tuple[frozenset[Candidate], Estimate]]] = field(
@@ -56,6 +61,13 @@ class CostCache:
 
     async def estimate(self, query: str, indexes: frozenset[Candidate]) -> Estimate:
         """The estimate for a query, asked or remembered."""
+        found = await self.promised(query, indexes)
+        if self.refuted.forbids(query, found.used):
+            return replace(found, cost=found.cost * _REFUTED, refuted=True)
+        return found
+
+    async def promised(self, query: str, indexes: frozenset[Candidate]) -> Estimate:
+        """The same, whatever executions said of it: nothing beyond these indexes makes the query cheaper."""
         applicable = indexes & self.relevant[query]
         by_rule = frozenset(candidate for candidate in applicable if candidate.by_rule)
         found = await self._planned(query, applicable - by_rule)

@@ -23,7 +23,7 @@ class SettledAdvice:
 
     @property
     def refused(self) -> tuple[Index, ...]:
-        """All that executions refuted."""
+        """All that was taken back."""
         return tuple(index for each in self.rounds for index in each.refused)
 
 
@@ -61,12 +61,23 @@ async def settle(
         done.append(await advisor.apply(plan, before, options=options, timeout=timeout))
         if not done[-1].refused:
             return SettledAdvice(rounds=tuple(done), standing=done[-1])
-        limits = replace(limits, refused=(*limits.refused, *done[-1].refused))
+        limits = _with_refuted(limits, done)
     best = min(done, key=lambda each: _cost(each, workload))
     if best is not done[-1]:
         await planner.drop(_built(done[-1]))
         best = await advisor.apply(best.kept, before, options=options, timeout=timeout)
     return SettledAdvice(rounds=tuple(done), standing=best)
+
+
+def _with_refuted(limits: AdviceLimits, done: list[AppliedPlan]) -> AdviceLimits:
+    """The limits of the next round: no query is to be lured once more into what was slower.
+
+    An index that was taken back twice is refused altogether: the server does not plan with it as it said it would.
+    """
+    *earlier, last = done
+    before = {index.effective_name for each in earlier for index in each.refused}
+    twice = tuple(index for index in last.refused if index.effective_name in before)
+    return replace(limits, refused=(*limits.refused, *twice), refuted=(*limits.refuted, *last.proof.refuted))
 
 
 def _built(applied: AppliedPlan) -> list[str]:

@@ -21,6 +21,7 @@ from backstay.indexes import (
     PostgresIndexAdvisor,
     PostgresIndexPlanner,
     Query,
+    Refutation,
     Workload,
     WorkloadRecorder,
     record_engine,
@@ -225,18 +226,20 @@ ONE = AdviceLimits(max_indexes=1)  # the one on users: with one of its own, the 
 
 
 class Lured(PostgresIndexAdvisor):
-    """Advises as the real one does, and on what lures the planner away, until that is refused."""
+    """Advises as the real one does, and on what lures the planner away, until that is refuted."""
 
     bad = Index("skewed", "id")
 
     async def recommend(self, workload: Workload, /, *, limits: AdviceLimits | None = None) -> IndexPlan:
         plan = await super().recommend(workload, limits=limits)
-        refused = limits.refused if limits is not None else ()
-        return plan if self.bad in refused else replace(plan, extra=(self.bad,))
+        refuted = limits.refuted if limits is not None else ()
+        return plan if any(self.bad in each.indexes for each in refuted) else replace(plan, extra=(self.bad,))
 
 
 @asynccontextmanager
-async def lured(postgres_url: str) -> AsyncIterator[tuple[Lured, PostgresIndexPlanner, Workload]]:
+async def lured(
+    postgres_url: str, kind: type[Lured] = Lured
+) -> AsyncIterator[tuple[Lured, PostgresIndexPlanner, Workload]]:
     async with database(postgres_url, "hypopg") as url:
         connection = await asyncpg.connect(url)
         await connection.execute(
@@ -246,7 +249,7 @@ async def lured(postgres_url: str) -> AsyncIterator[tuple[Lured, PostgresIndexPl
         )
         await connection.close()
         user = Query(sql="select * from users where email = 'U5@x.org'", calls=100_000)
-        yield Lured(connect_dsn(url)), PostgresIndexPlanner.from_dsn(url), Workload(queries=(LURED, user))
+        yield kind(connect_dsn(url)), PostgresIndexPlanner.from_dsn(url), Workload(queries=(LURED, user))
 
 
 async def test_what_execution_refutes_makes_room_for_other_advice(postgres_url: str) -> None:
@@ -255,10 +258,40 @@ async def test_what_execution_refutes_makes_room_for_other_advice(postgres_url: 
         assert [each.refused for each in settled.rounds] == [(Lured.bad,), ()]
         assert settled.standing is settled.rounds[1]
         assert settled.refused == (Lured.bad,)
+        assert settled.rounds[0].proof.refuted == (Refutation(query=LURED.fingerprint, indexes=(Lured.bad,)),)
         names = {index.name for index in await planner.indexes()}
         assert "skewed_kind" in names  # which was there before
         assert {index.effective_name for index in settled.standing.kept.indexes} < names
         assert Lured.bad.effective_name not in names
+
+
+class Stubborn(Lured):
+    """Advises on what lures the planner away until that is refused altogether."""
+
+    async def recommend(self, workload: Workload, /, *, limits: AdviceLimits | None = None) -> IndexPlan:
+        plan = await PostgresIndexAdvisor.recommend(self, workload, limits=limits)
+        refused = limits.refused if limits is not None else ()
+        return plan if self.bad in refused else replace(plan, extra=(self.bad,))
+
+
+async def test_what_was_taken_back_twice_is_refused_altogether(postgres_url: str) -> None:
+    async with lured(postgres_url, Stubborn) as (advisor, planner, workload):
+        settled = await settle(advisor, planner, workload, limits=ONE)
+        assert [each.refused for each in settled.rounds] == [(Lured.bad,), (Lured.bad,), ()]
+
+
+async def test_what_one_query_refutes_another_may_use(postgres_url: str) -> None:
+    """Refuted for the one, an index is not advised where it would use it; for the other it still is."""
+    async with database(postgres_url, "hypopg") as url:
+        mail = Query(sql="select name from users where email = 'U5@x.org'", calls=1000)
+        other = Query(sql="select count(*) from users where email = 'U6@x.org'", calls=1000)
+        found = await advisor(url).recommend(Workload(queries=(mail,)))
+        (index,) = found.indexes
+        refuted = AdviceLimits(refuted=(Refutation(query=mail.fingerprint, indexes=(index,)),))
+        again = await advisor(url).recommend(Workload(queries=(mail,)), limits=refuted)
+        assert [each.include for each in again.indexes] == [("name",)]  # one that spares it the table
+        (free,) = (await advisor(url).recommend(Workload(queries=(other,)), limits=refuted)).indexes
+        assert free.keys == index.keys
 
 
 async def test_when_the_rounds_are_over_the_best_of_them_stands(postgres_url: str) -> None:

@@ -17,6 +17,7 @@ from backstay.indexes.candidates import Candidate, Harvest, Saving
 from backstay.indexes.conditions import Use, plain_texts, read_sort_key, read_terms
 from backstay.indexes.cost import CostCache, Estimate, write_penalty
 from backstay.indexes.plans import read_plan
+from backstay.indexes.refuted import Refutation, Refuted
 from backstay.indexes.sizes import ColumnFacts, TableFacts, btree_bytes
 from backstay.indexes.workload import fingerprint
 
@@ -272,6 +273,44 @@ def test_what_another_one_begins_with_goes_unless_it_saves_much() -> None:
             cache=cache, pool=[A, both], weights=dict.fromkeys(rules, 1.0), penalties={}, limits=Limits()
         )
         assert {choice.candidate.subjects for choice in anyio.run(search.run).chosen} == chosen
+
+
+def test_what_execution_refuted_is_not_believed_again() -> None:
+    """A is the better promise for both, B the next best; q was slower with A and r with A and B together."""
+    rules = {
+        "q": [(NONE, 1000.0), (frozenset({A}), 10.0), (frozenset({B}), 300.0)],
+        "r": [(NONE, 1000.0), (frozenset({A}), 400.0), (frozenset({A, B}), 5.0)],
+    }
+    assert _chosen(_search(rules)[0]) == {"a", "b"}
+    search, _ = _search(rules)
+    search.cache.refuted = Refuted(refutations=[Refutation(query="q", indexes=(A.index,))])
+    assert _chosen(search) == {"b"}  # A would serve r as well, but q would take it
+    search, _ = _search(rules)
+    search.cache.refuted = Refuted(refutations=[Refutation(query="r", indexes=(A.index, B.index))])
+    assert _chosen(search) == {"a"}
+    assert search.reasons[B] == "executed, it made r slower"
+
+
+def test_an_index_is_no_better_if_it_leads_to_the_same_rows_and_holds_no_more_of_what_is_read() -> None:
+    def candidate(*keys: str, include: tuple[str, ...] = (), where: str | None = None) -> Candidate:
+        index = Index("t", list(keys), include=include, where=where, schema="public")
+        return Candidate(index=index, table=("public", "t"), subjects=keys, size_bytes=1.0)
+
+    refuted = Refuted(
+        refutations=[Refutation(query="q", indexes=(Index("t", ["a", "b"]),))],
+        read={("q", ("public", "t")): frozenset({"a", "b", "c"})},
+    )
+    no_better = [candidate("a", "b"), candidate("a"), candidate("a", "d"), candidate("a", include=("b", "d"))]
+    better = [
+        candidate("a", "c"),
+        candidate("a", "b", include=("c",)),
+        candidate("b", "a"),
+        candidate("a", where="c"),
+    ]
+    assert all(refuted.forbids("q", [one]) for one in no_better)
+    assert not any(refuted.forbids("q", [one]) or refuted.forbids("p", [one]) for one in better)
+    assert refuted.spared("q", frozenset([*no_better, *better])) == [frozenset(better)]
+    assert refuted.spared("p", frozenset(no_better)) == [frozenset(no_better)]
 
 
 def test_an_index_that_another_made_needless_goes() -> None:

@@ -27,6 +27,7 @@ from backstay.indexes.declared import Index
 from backstay.indexes.foreign import delete_candidates
 from backstay.indexes.plans import Table
 from backstay.indexes.protocol import Action, EnsureOptions, EnsureReport
+from backstay.indexes.refuted import Refuted
 from backstay.indexes.statements import statement
 from backstay.indexes.workload import Query, Workload, from_statistics
 from backstay.secret import Secret
@@ -200,6 +201,7 @@ class _Advice:
         self._harvest = Harvest(tables=survey.tables, roots=survey.roots, has_trigram=survey.has_trigram)
         self._relevant: dict[str, frozenset[Candidate]] = {}
         self._impossible: frozenset[Candidate] = frozenset()
+        self._refuted = Refuted(refutations=limits.refuted, read=self._read())
 
     async def find(self) -> IndexPlan:
         """Harvest, narrow, search, and put the foreign keys beside."""
@@ -207,7 +209,7 @@ class _Advice:
             self._harvest.note(plan.accesses)
         pool = await self._sampled(self._harvested())
         limit = self._limits.what_if_limit - self._what_if.explains
-        cache = CostCache(oracle=self._oracle(), relevant=self._relevant, limit=limit)
+        cache = CostCache(oracle=self._oracle(), relevant=self._relevant, limit=limit, refuted=self._refuted)
         bundles = await self._narrowed(cache)
         picked: frozenset[Candidate] = frozenset[Candidate]().union(*bundles)
         used = picked | self._narrower(picked, pool)
@@ -256,6 +258,15 @@ class _Advice:
             combinations = await counted_combinations(connection, tables[table], asked)
             tables[table] = replace(tables[table], combinations=combinations)
         return self._harvested()
+
+    def _read(self) -> dict[tuple[str, Table], frozenset[str]]:
+        """The columns and expressions that each query reads of each table, or finds its rows by."""
+        read: dict[tuple[str, Table], frozenset[str]] = {}
+        for name, plan in self._survey.plans.items():
+            for access in plan.accesses:
+                key = (name, self._harvest.root(access))
+                read[key] = read.get(key, frozenset()) | access.needed | access.subjects
+        return read
 
     def _room(self, taken: int) -> int | None:
         return None if self._limits.max_indexes is None else max(0, self._limits.max_indexes - taken)
@@ -327,7 +338,9 @@ class _Advice:
             only = [
                 frozenset(c for c in candidates if c.table != table or c in matched) for table in _tables(matched)
             ]
-            sets = [allowed for allowed in dict.fromkeys((candidates, plain, full, partial, *only)) if allowed]
+            spared = self._refuted.spared(name, candidates)
+            asked = dict.fromkeys((candidates, *spared, plain, full, partial, *only))
+            sets = [allowed for allowed in asked if allowed]
             found += [(await cache.estimate(name, allowed)).used for allowed in sets]
             found += [frozenset([c]) for c in candidates if c.by_rule or c.index.method == "brin"]
         return [used for used in found if used]

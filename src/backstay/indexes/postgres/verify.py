@@ -23,6 +23,7 @@ from backstay.indexes.advice import (
 )
 from backstay.indexes.declared import Index, quote_identifier
 from backstay.indexes.events import IndexRolledBack
+from backstay.indexes.refuted import Refutation
 from backstay.indexes.workload import Query
 
 from .connect import Connect, Connection
@@ -108,7 +109,10 @@ class Proof:
         after = await self._doubted(before, after)
         rolled_back: list[str] = []
         undo: list[str] = []
+        refuted: dict[str, Refutation] = {}
         while guilty := least_missed(self._compared(before, after), dict(after.plans), ours):
+            # Of a query the last word counts: what was dropped before and did not help is innocent.
+            refuted |= self._refuted(before, after, ours)
             undo += await self._drop(guilty, ours)
             rolled_back += guilty
             touched = {query for query, used in after.plans if used & guilty.keys()}
@@ -116,8 +120,19 @@ class Proof:
                 del ours[name]
             after = await self._doubted(before, renewed(after, await self.measure(touched)))
         return WatchReport(
-            verification=compare_baselines(before, after), rolled_back=tuple(rolled_back), undo=tuple(undo)
+            verification=compare_baselines(before, after),
+            rolled_back=tuple(rolled_back),
+            undo=tuple(undo),
+            refuted=tuple(refuted.values()),
         )
+
+    def _refuted(self, before: Baseline, after: Baseline, ours: Mapping[str, Index]) -> dict[str, Refutation]:
+        plans = {query: used & ours.keys() for query, used in after.plans}
+        slower = [t.query for t in self._compared(before, after).regressions if plans.get(t.query)]
+        return {
+            query: Refutation(query=query, indexes=tuple(ours[name] for name in sorted(plans[query])))
+            for query in slower
+        }
 
     async def _doubted(self, before: Baseline, after: Baseline) -> Baseline:
         """Measure what looks slower again: a busy moment is not a reason to drop an index."""
