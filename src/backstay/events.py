@@ -39,15 +39,12 @@ class Listener(Protocol):
 class Emitter:
     """Hands each event to every listener; a listener that fails disturbs neither the others nor the work."""
 
-    __slots__ = ("_listeners",)
+    __slots__ = ("_listeners", "listening")
 
     def __init__(self, listeners: Iterable[Listener] = ()) -> None:
         self._listeners: tuple[Listener, ...] = tuple(listeners)
-
-    @property
-    def listening(self) -> bool:
+        self.listening = bool(self._listeners)
         """Whether anyone listens: lets a hot path skip the making of an event."""
-        return bool(self._listeners)
 
     def __call__(self, event: Event, /) -> None:
         """Hand the event on. Never raises."""

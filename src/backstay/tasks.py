@@ -93,7 +93,8 @@ class TaskOwner:
         # asyncio's loop only holds weak references to tasks; the owner holds the strong one.
         self._running: set[Handle] = set()
         self._idle = Signal()
-        self._closed = False
+        self.closed = False
+        """Whether `aclose` was called: nothing new starts from then on. To be looked at only."""
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -104,18 +105,13 @@ class TaskOwner:
             loop = self._loop = _asyncio_loop()
         return loop
 
-    @property
-    def closed(self) -> bool:
-        """Whether `aclose` was called: nothing new starts from then on."""
-        return self._closed
-
     def start(self, run: Callable[[], Coroutine[Any, Any, None]], name: str) -> Handle:
         """Run in a task, in a copy of the caller's context.
 
         `run` must handle its own errors: there is nobody to raise them to. It takes its first step even if it is
         cancelled at once, so that its ``finally`` is reached.
         """
-        if self._closed:
+        if self.closed:
             raise RuntimeError(f"cannot start {name}: its owner is closed")
         loop = self.loop
         handle: Handle
@@ -129,7 +125,7 @@ class TaskOwner:
 
     async def aclose(self) -> None:
         """Cancel everything that runs and wait until it has ended. Safe from any task, and twice."""
-        self._closed = True
+        self.closed = True
         while self._running:
             for handle in list(self._running):
                 handle.cancel()

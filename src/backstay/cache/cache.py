@@ -23,6 +23,7 @@ from .codecs import Codec, codec_for
 from .computation import visible
 from .far import AWAY, FarTier, Patience
 from .filler import Filler
+from .flights import Flight
 from .freshness import Age, Defaults, Ttl, seconds
 from .globs import matcher
 from .invalidating import Invalidator
@@ -46,6 +47,8 @@ D = TypeVar("D")
 
 _MOST_KEYS: Final = 1000
 _LOCAL: Final = Local()
+_COLD: Final = 8
+"""After so many looks in a row that found nothing, the next key is thought to be missing as well."""
 
 
 class Cache:
@@ -90,6 +93,7 @@ class Cache:
         self._kept: dict[str, LocalEntry] = {} if self._near is None else self._near.entries
         self._trust = Trust(0.0) if self._near is None else self._near.trust
         self._log = self._far.log
+        self._absent = 0  # looks in a row that found nothing
         self._plans = Plans(self._defaults)
         self._shelf = Shelf(self._far, transcoder or Transcoder(), self._tally, self._clock, self._emit)
         self._filler = Filler(self._shelf, self._owner, self._clock, self._emit)
@@ -150,10 +154,13 @@ class Cache:
             if served is not MISSING:
                 return served
         ticket = near.ticket() if near is not None else 0
+        if self._absent >= _COLD and (claimed := await self._claimed(key, compute_func, plan)) is not None:
+            return await self._settler.obtain(*claimed)
         try:
             raw = await (self._far.look(stored_name(check_key(key))) or self._shelf.fetch(key))
         except CacheUnavailable:
             raw = await self._shelf.fetch(key)  # the slow way finds out what is wrong, and tells
+        self._absent = 0 if raw is not None else self._absent + 1
         now, counts = self._clock.timestamp() * 1000.0, self._tally.of(key)
         found = None if raw is None else self._shelf.judge(key, raw, plan.label.codec, now)
         if found is None or plan.refresh or now + found.cost * plan.widest_draw >= found.fresh_until:
@@ -166,6 +173,22 @@ class Cache:
         if near is not None:
             near.keep(key, found, plan.label.codec, counts=counts, ticket=ticket, now_ms=now)
         return found.value
+
+    async def _claimed(
+        self, key: str, compute_func: Compute[T], plan: Plan[T]
+    ) -> tuple[Request[T], None, bytes, Flight[T]] | None:
+        """What a cold cache does without a look: it asks for the lease at once, and computes if that is granted.
+
+        None if it is not, or cannot be asked for like that; then look. What to `obtain` otherwise.
+        """
+        if not (plan.patient and self._far.available and self._far.hears):
+            return None
+        request = Request(check_key(key), compute_func, plan, self._tally.of(key))
+        flight = await self._filler.claim(request)
+        if flight is None:
+            self._absent = 0
+            return None
+        return request, None, b"", flight
 
     @overload
     async def get(self, key: str) -> Any: ...

@@ -28,7 +28,7 @@ from backstay.events import Emitter
 
 from .events import BackendBack, BackendFailed, BackendLost
 from .near import Local, Near
-from .protocol import Acquired, Attentive, Audience, CacheBackend, Prompt
+from .protocol import Acquired, Attentive, Audience, CacheBackend, Prompt, Trust
 from .scopes import FLOOR, ScopeLog
 
 T = TypeVar("T")
@@ -108,10 +108,11 @@ class FarTier:
         self._applied: deque[tuple[float, tuple[str, ...], tuple[str, ...]]] = deque()
         self._thread = threading.get_ident()
         self._attentive = backend if isinstance(backend, Attentive) else None
+        self._trust = Trust(0.0) if self._attentive is None else self._attentive.trust
         self._leave: Callable[[], None] = _nobody_left
         if self._attentive is not None:
             if local is not None:
-                self.near = Near(self._attentive.trust, local, self.log, clock)
+                self.near = Near(self._trust, local, self.log, clock)
             self._leave = self._attentive.attend(self)
 
     def close(self) -> None:
@@ -121,7 +122,7 @@ class FarTier:
     @property
     def hears(self) -> bool:
         """Whether changes made by others are told here, now."""
-        return self._attentive is not None and self._clock.monotonic() < self._attentive.trust.until
+        return self._clock.monotonic() < self._trust.until
 
     @property
     def available(self) -> bool:

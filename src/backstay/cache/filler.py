@@ -32,6 +32,7 @@ from .keys import stored_name
 from .protocol import Acquired, Busy, Granted, Hit
 from .request import Request
 from .shelf import Shelf, head
+from .transcode import Decoded
 
 T = TypeVar("T")
 
@@ -66,21 +67,38 @@ class Filler:
         self._process = secrets.token_urlsafe(12)
         self._acquisitions = itertools.count(1)
 
-    async def obtain(self, request: Request[T], seen: bytes, answered: Callable[[], None] | None = None) -> T:
+    async def claim(self, request: Request[T]) -> Flight[T] | None:
+        """Ask for the lease of a key that nobody has looked at. None if it is not granted: then look."""
+        name, token = request.name, self._new_token()
+        rounds = self._rounds if request.plan.local else self._exact_rounds
+        if name in self._crowds or name in rounds:
+            return None
+        outlives = request.plan.outlives
+        step = await self._ask(rounds, request, b"", token, together=False, outlives=outlives)
+        # Another's flight may have begun before an invalidation that only a look tells of.
+        return step if isinstance(step, Flight) and step.token == token else None
+
+    async def obtain(
+        self,
+        request: Request[T],
+        seen: bytes,
+        answered: Callable[[], None] | None = None,
+        flight: Flight[T] | None = None,
+    ) -> T:
         """The value: from another's fill, or computed here. `seen` is what was found and will not do.
 
-        `answered` is called once, when it is known who computes it.
+        `answered` is called once, when it is known who computes it. `flight` is what a `claim` just led to.
         """
-        crowd = self._crowds.get(request.name)
-        if crowd is None:
-            crowd = self._crowds[request.name] = Crowd()
+        crowd = self._crowds.get(request.name) or self._crowds.setdefault(request.name, Crowd())
         crowd.size += 1
         pause = 0.0
+        step: Step | None = flight and self._noted(request.name, flight)
         try:
             while not self._owner.closed:
                 wakings, began = crowd.wakings, self._log.epoch
-                # Those who were woken with this caller ask in this very turn as well.
-                step = await self._asked(request, seen, together=pause > 0)
+                if step is None:
+                    # Those who were woken with this caller ask in this very turn as well.
+                    step = await self._asked(request, seen, together=pause > 0)
                 if answered is not None:
                     answered()
                     answered = None
@@ -93,21 +111,25 @@ class Filler:
                         value: T = step.result()
                         return value
                 elif isinstance(step, Hit):
-                    found = self._shelf.judge(
-                        request.key, step.value, request.plan.label.codec, self._shelf.now_ms()
-                    )
-                    if found is not None and self._shelf.age_of(found) is Age.FRESH:
+                    found = self._fresh(request, step.value)
+                    if found is not None:
                         request.counts.coalesced += 1
                         return found.value
                     seen = head(step.value)
                 else:
                     pause = await self._wait(crowd, wakings, step.left, pause)
+                step = None
         finally:
             if crowd.leave():
                 del self._crowds[request.name]
         alone: Any = request.compute()  # a closed cache is no cache
         result: T = await alone if isawaitable(alone) else alone
         return result
+
+    def _fresh(self, request: Request[T], raw: bytes) -> Decoded[T] | None:
+        """What another filled, if it is fresh."""
+        found = self._shelf.judge(request.key, raw, request.plan.label.codec, self._shelf.now_ms())
+        return found if found is not None and self._shelf.age_of(found) is Age.FRESH else None
 
     def _good(self, flight: Flight[Any], began: int) -> bool:
         """Whether what a flight brought is good for who came at the epoch `began`."""
@@ -209,9 +231,11 @@ class Filler:
         """
         rounds = self._rounds if request.plan.local else self._exact_rounds
         outlives, ahead = outlives or request.plan.outlives, rounds.get(request.name)
+        token = self._new_token()
         if ahead is None:
-            return self._ask(rounds, request, seen, together=together, outlives=outlives)
-        return self._follow(ahead, partial(self._ask, rounds, request, seen, together=together, outlives=outlives))
+            return self._ask(rounds, request, seen, token, together=together, outlives=outlives)
+        ask = partial(self._ask, rounds, request, seen, token, together=together, outlives=outlives)
+        return self._follow(ahead, ask)
 
     async def _follow(self, ahead: Round[Step], ask: Callable[..., Awaitable[Step]]) -> Step:
         """What a round leads to that begins from now on: another caller's, else one's own."""
@@ -223,13 +247,14 @@ class Filler:
         rounds: dict[str, Round[Step]],
         request: Request[Any],
         seen: bytes,
+        token: str,
         *,
         together: bool,
         outlives: bool,
         after: Round[Step] | None = None,
     ) -> Step:
         """Lead a round: ask for the lease, and do what follows from the answer."""
-        name, token = request.name, self._new_token()
+        name = request.name
         mine: Round[Step] = Round()
         rounds[name] = mine
         if after is not None:

@@ -63,13 +63,13 @@ class Flight(Signal, Generic[T]):
 
     def land(self, value: T) -> None:
         """Hand out the value. The task may go on to store it; what happens then is nobody's business here."""
-        if not self.is_set():
+        if not self._set:
             self._value = value
             self.set()
 
     def fail(self, error: Exception | None) -> None:
         """Hand out an error, unless there is a value. None: it was cancelled."""
-        if not self.is_set():
+        if not self._set:
             self._error, self.abandoned = error, error is None
             self.set()
 
@@ -81,7 +81,7 @@ class Flight(Signal, Generic[T]):
 
     def end(self) -> None:
         """Cancel the computation, unless it was asked to go on without callers."""
-        if not self._outlives and not self.is_set() and self.task is not None:
+        if not self._outlives and not self._set and self.task is not None:
             self.task.cancel()
 
 
@@ -131,7 +131,8 @@ class Crowd:
         self.size -= 1
         if self.size:
             return False
-        self._silence()
+        if self._alarm is not None:
+            self._silence()
         for flight in self.flights:
             flight.end()
         return True

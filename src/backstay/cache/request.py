@@ -83,16 +83,18 @@ class Plan(Generic[T]):
     """Seconds for which the backend has to keep an entry past its ttl."""
     widest_draw: float = field(init=False)
     """So many ms per µs of cost before its expiry an entry is surely fresh, whatever XFetch draws."""
+    outlives: bool = field(init=False)
+    """Whether a computation goes on when its callers have gone."""
+    patient: bool = field(init=False)
+    """Whether a caller waits for as long as it takes, and takes what is there."""
 
     def __post_init__(self) -> None:
-        """Made once, looked at by every hit."""
+        """Made once, looked at by every call."""
         object.__setattr__(self, "afterlife", self.lifetime.afterlife)
         object.__setattr__(self, "widest_draw", self.lifetime.beta * WIDEST_DRAW)
-
-    @property
-    def outlives(self) -> bool:
-        """Whether a computation goes on when its callers have gone."""
-        return self.soft_timeout is not None or self.hard_timeout is not None
+        hurried = self.soft_timeout is not None or self.hard_timeout is not None
+        object.__setattr__(self, "outlives", hurried)
+        object.__setattr__(self, "patient", not hurried and not self.refresh)
 
     def ttl_of(self, value: T) -> float:
         """The ttl for this value, spread; None may have one of its own."""

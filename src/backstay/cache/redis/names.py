@@ -44,7 +44,7 @@ class Names:
 
     def entry_and_lease(self, key: str) -> tuple[bytes, bytes]:
         """Of the entry and of its lease."""
-        entry = self.entry(key)
+        entry = self._entry + (key.encode() if key.isascii() else encode(key)) + b"}"  # `entry`, spelt out
         return entry, entry + b"l"
 
     def lock(self, name: str) -> tuple[bytes, bytes, bytes]:
