@@ -75,8 +75,9 @@ class Filler:
             return None
         outlives = request.plan.outlives
         step = await self._ask(rounds, request, b"", token, together=False, outlives=outlives)
-        # Another's flight may have begun before an invalidation that only a look tells of.
-        return step if isinstance(step, Flight) and step.token == token else None
+        # Another's flight may have begun before an invalidation that only a look tells of. One without a token is
+        # ours as well: the backend could not be asked.
+        return step if isinstance(step, Flight) and step.token in (token, "") else None
 
     async def obtain(
         self,

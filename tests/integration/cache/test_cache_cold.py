@@ -10,6 +10,7 @@ import pytest
 
 from backstay.cache import Cache
 from backstay.cache.redis import RedisCache
+from backstay.testing.faults import Blackhole
 
 pytestmark = [pytest.mark.redis, pytest.mark.asyncio]
 
@@ -137,3 +138,20 @@ async def test_over_a_client_that_hears_nothing_every_key_is_looked_for(redis_se
             await found.cool(cache)
             assert (await found.spent(found.cool(cache, 20)))[0] == 20
         await backend.aclose()
+
+
+async def test_on_a_link_that_went_silent_it_is_computed_once(redis_server, fault_proxy):
+    """The lease is asked for in vain; what is computed without it is what the caller gets."""
+    proxy, calls = fault_proxy(redis_server.port), []
+
+    async def counted():
+        calls.append(1)
+        return "alone"
+
+    async with RedisCache.open(f"redis://127.0.0.1:{proxy.port}/0", budget=0.2) as backend, Cache(backend) as cache:
+        for number in range(ENOUGH):
+            await cache.get_or_compute(f"a:{number}", computes("x"))
+        proxy.fault = Blackhole()
+        assert await cache.get_or_compute("a:silent", counted, local=False) == "alone"
+        assert calls == [1]
+        proxy.fault = None
