@@ -16,8 +16,9 @@ from bench_app import URL, Bench
 
 from backstay.indexes import Index, Key
 from backstay.indexes.candidates import Candidate
+from backstay.indexes.inverted import gin_bytes
 from backstay.indexes.postgres.items import sample_items
-from backstay.indexes.sizes import TableFacts, brin_bytes, btree_bytes, gin_bytes, read_tables
+from backstay.indexes.sizes import TableFacts, brin_bytes, btree_bytes, read_tables
 from backstay.indexes.statements import statement
 
 BTREES = (

@@ -106,7 +106,7 @@ class Search:
     async def _gain(self, move: frozenset[Candidate], chosen: frozenset[Candidate]) -> float:
         """What a move saves, its upkeep taken off; zero if no query gets markedly cheaper."""
         saved, marked = 0.0, False
-        together = chosen | move
+        together, is_twin = chosen | move, any(candidate.is_twin for candidate in move - chosen)
         for query in self._touched(move):
             before = (await self.cache.estimate(query, chosen)).cost
             if await self._could_save(query, before) <= 0:
@@ -117,7 +117,7 @@ class Search:
                 return 0.0
             after = estimate.cost
             saved += self.weights[query] * (before - after)
-            marked |= before - after >= max(_MIN_COST_SAVED, min(_MUCH, _MIN_QUERY_GAIN * before))
+            marked |= before - after >= (_MUCH if is_twin else _least(before))
         penalty = sum(self.penalties.get(candidate, 0.0) for candidate in move - chosen)
         for candidate in move - chosen:
             if not marked:
@@ -218,7 +218,7 @@ class Search:
         for old in sorted(chosen, key=lambda c: c.definition):
             best, best_gain = chosen, 0.0
             for new in self.pool:
-                if new in chosen or new.table != old.table or old not in chosen:
+                if new in chosen or new.table != old.table or old not in chosen or new.is_twin:
                     continue
                 trial = chosen - {old} | {new}
                 if not self.limits.allow(trial) or await self._could_gain(chosen, new) <= best_gain:
@@ -344,6 +344,11 @@ class Search:
         }
         penalty = self.penalties.get(candidate, 0.0)
         return Choice(candidate=candidate, gain=gain + penalty, penalty=penalty, queries=queries)
+
+
+def _least(cost: float) -> float:
+    """How much cheaper a query of this cost has to get to count."""
+    return max(_MIN_COST_SAVED, min(_MUCH, _MIN_QUERY_GAIN * cost))
 
 
 def _parts(indexes: Iterable[Candidate]) -> set[tuple[tuple[str, str], str]]:

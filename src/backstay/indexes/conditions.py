@@ -28,6 +28,7 @@ _DISTANCE = "<->"
 _COLUMN = 3  # tokens: an alias, a dot, a name
 _QUANTIFIERS = ("any", "all")
 _ITEM = re.compile(r'"((?:[^"\\]|\\.)*)"|([^,{}]+)')  # of an array, as the server prints it
+_BEGINS = re.compile(r"'\^\w[^|]*'")  # a regular expression that has to match from the beginning
 _ESCAPED = re.compile(r"\\(.)")
 _TEXTS = ("text", "character", "varchar", "bpchar")
 
@@ -70,6 +71,8 @@ class Term:
     """The column as it is compared, if that is under a cast to text."""
     other: str = ""
     """The relation that a join compares with, if it is one."""
+    parameter: int = 0
+    """The number of the parameter that it is compared with, if that is all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,6 +227,7 @@ def _side(source: str, side: tuple[Token, ...], op: str, other: tuple[Token, ...
         literal=literal,
         join=bool(aliases_in(other)),
         other=next(iter(aliases_in(other)), ""),
+        parameter=_parameter(other),
         op=op,
         only_columns=use is Use.UNEQUAL,
     )
@@ -245,7 +249,16 @@ def _use(op: str, other: tuple[Token, ...]) -> Use | None:
         if op == "~~" and pattern and pattern[1:2] not in ("%", "_", ""):
             return Use.PREFIX
         return Use.CONTAINS
+    if op == "~" and any(token.kind is Kind.STRING and _BEGINS.match(token.text) for token in other):
+        return Use.PREFIX
     return Use.CONTAINS if op in ("~", "~*", "%") else None
+
+
+def _parameter(tokens: tuple[Token, ...]) -> int:
+    """The number of a parameter that stands alone, but for a cast."""
+    inner = [token for token in tokens if token.text != "("]
+    alone = sum(token.kind is Kind.PARAM for token in tokens) == 1 and not aliases_in(tokens)
+    return int(inner[0].text[1:]) if alone and inner[0].kind is Kind.PARAM else 0
 
 
 def _literal(source: str, tokens: tuple[Token, ...]) -> str | None:
@@ -269,6 +282,7 @@ def _term(
     literal: str | None = None,
     join: bool = False,
     other: str = "",
+    parameter: int = 0,
     op: str = "",
     only_columns: bool = False,
 ) -> Iterator[Term]:
@@ -285,6 +299,7 @@ def _term(
         literal=literal,
         join=join,
         other=other,
+        parameter=parameter,
         branch=branch,
         text=source,
         op=op,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .conditions import SortKey, Term, columns_in, names_in, read_sort_key, read_terms
+from .conditions import SortKey, Term, Use, columns_in, names_in, read_sort_key, read_terms
 
 CONDITIONS = (
     "Filter", "Index Cond", "Recheck Cond", "Hash Cond", "Merge Cond", "Join Filter", "One-Time Filter",
@@ -43,6 +43,12 @@ class Access:
     extremes: list[str] = field(default_factory=list[str])
     needed: set[str] = field(default_factory=set[str])
     limited: bool = False
+
+    @property
+    def expressions(self) -> list[str]:
+        """Those of the subjects that are no columns."""
+        compared = [term.subject for term in self.terms if not term.is_column and term.use is not Use.OWN]
+        return [*compared, *(key.subject for key in (*self.order, *self.group) if not key.is_column)]
 
     @property
     def subjects(self) -> frozenset[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from .conditions import Term, Use, names_in, plain_texts
@@ -19,9 +19,23 @@ _LEAST = 0.001  # the share of a value that the statistics have missed
 
 
 def as_compared(term: Term, facts: TableFacts) -> Term:
-    """The term about a cast to text where that is more than another name for the same bytes (a number, a uuid)."""
+    """The term about a cast where that is more than another name for the same bytes (a number as text)."""
     if term.cast and facts.column(term.subject).type not in _SAME_BYTES:
         return replace(term, subject=term.cast, is_column=False)
+    if term.subject.endswith(")::inet"):  # so the server shows a network, which is an address to all operators
+        for name in names_in(term.subject) & facts.columns.keys():
+            if facts.column(name).type == "cidr" and term.subject.replace('"', "") == f"({name})::inet":
+                return replace(term, subject=name, is_column=True)
+    return term
+
+
+def as_sampled(term: Term, samples: Iterable[Sequence[object]]) -> Term:
+    """A pattern that comes as a parameter is a prefix if all that are known of are."""
+    if term.use is not Use.CONTAINS or term.op != "~~" or not term.parameter:
+        return term
+    patterns = [sample[term.parameter - 1] for sample in samples if len(sample) >= term.parameter]
+    if patterns and all(isinstance(each, str) and each[:1] not in ("%", "_", "") for each in patterns):
+        return replace(term, use=Use.PREFIX)
     return term
 
 

@@ -28,14 +28,12 @@ _ALIGN = {"c": 1, "s": 2, "i": 4, "d": 8}
 _BRIN_RANGE = 128  # heap pages a BRIN summary covers
 _TEXTS = ("text", "character varying", "bytea", "json")  # their values differ in width
 _SAME_LENGTH = ("lower", "upper", "btrim", "ltrim", "rtrim", "reverse")
+_MOST_WIDTHS = 64
+_LONG = 20.0  # rows with one value
+_ALONE = 0.01  # more than one, and there is next to nothing to share
+_HALVINGS = 40
 # Types whose equal values may look different (1.0 and 1.00), so that a btree stores each: their operator
 # classes have no "equalimage" support function.
-_ITEM = 24.0  # bytes of an item in a GIN index beside the item itself: its first pointer, its line pointer
-_REACHES = (8.0, 1024.0)  # pages: as far as a pointer's distance fits into two bytes, and into three
-_MAX_ITEM = 2700.0  # bytes: pointers that would take more have a tree of their own
-_OFTEN = 0.01  # of the rows: an item that so many have is known by a sample
-_MOST_WIDTHS = 64
-_MANY = 0.2  # of the items seen once: more than chance, for a sample of thousands
 _NEVER_EQUAL = ("numeric", "real", "double precision", "interval", "json", "jsonb", "money", "character")
 
 
@@ -94,6 +92,8 @@ class TableFacts:
     """The fraction of rows that meet a predicate of which the statistics say nothing, where that was counted."""
     combinations: Mapping[frozenset[str], float] = field(default_factory=dict[frozenset[str], float])
     """How many different values some columns have together, where that was counted."""
+    expressions: Mapping[str, ColumnFacts] = field(default_factory=dict[str, ColumnFacts])
+    """What expressions are like, where that was counted."""
 
     @property
     def written(self) -> float:
@@ -101,8 +101,8 @@ class TableFacts:
         return self.inserted + self.updated + self.deleted
 
     def column(self, name: str) -> ColumnFacts:
-        """Facts of a column; for an expression, which has none before the first ANALYZE, a cautious guess."""
-        found = self.columns.get(name)
+        """Facts of a column or a counted expression; for another expression, a cautious guess."""
+        found = self.columns.get(name) or self.expressions.get(name)
         if found is not None:
             return found
         if name.lstrip("(").startswith(tuple(f"{function}(" for function in _SAME_LENGTH)):
@@ -161,16 +161,18 @@ def btree_bytes(
 ) -> float:
     """The size of a freshly built btree over `fraction` of so many rows.
 
-    `together` is how many different values the keys have in the whole table; if not known, columns are taken to be
-    independent.
+    `together` is how many different values the keys have in the whole table; if not known, it is what the
+    statistics say of each, and columns are taken to be independent.
     """
     entries = max(0.0, rows * fraction)
     plain = _HEADER + tuple_width([*keys, *include])
     if include or any(not key.deduplicates for key in keys):
         leaves = entries * (plain + _POINTER)
     else:
-        whole = together if len(keys) > 1 else None
-        groups = _groups(entries, keys, fraction) if whole is None else [(entries, _thinned(whole, rows, fraction))]
+        if together is not None and len(keys) == 1:
+            keys, together = [replace(keys[0], distinct=together)], None
+        known = [(entries, _thinned(together, rows, fraction))] if together is not None else None
+        groups = _groups(entries, keys, fraction) if known is None else known
         leaves = sum(_group(*group, plain) for group in groups)
     pages = leaves / (_LEAF - plain - _POINTER)  # each page has its upper bound as one entry more
     inner = pages * (_HEADER + tuple_width(keys) + _POINTER) / _INNER
@@ -182,10 +184,28 @@ def _group(entries: float, values: float, plain: float) -> float:
     if entries <= 0:
         return 0.0
     each = max(1.0, entries / max(values, 1.0))
-    low = math.floor(each)
-    share = each - low
-    lists = entries / each
-    return lists * ((1 - share) * _posting(low, plain) + share * _posting(low + 1, plain))
+    return entries / each * sum(share * _posting(count, plain) for count, share in _lengths(each))
+
+
+def _lengths(mean: float) -> Iterator[tuple[int, float]]:
+    """How long the lists are that are so long on average, and the share of each length.
+
+    Short ones as chance spreads rows over values (Poisson, none of them empty): a list of one costs more than half
+    of one of two. Long ones are as good as all alike.
+    """
+    low = math.floor(mean)
+    if mean >= _LONG or mean - 1.0 < _ALONE:
+        yield low, 1.0 - (mean - low)
+        yield low + 1, mean - low
+        return
+    rate, most = 0.0, mean
+    for _ in range(_HALVINGS):
+        middle = (rate + most) / 2
+        rate, most = (middle, most) if middle / -math.expm1(-middle) < mean else (rate, middle)
+    share = math.exp(-rate) / -math.expm1(-rate)
+    for count in range(1, int(_LONG * 3)):
+        share *= rate / count
+        yield count, share
 
 
 def _posting(count: int, plain: float) -> float:
@@ -232,98 +252,6 @@ def _thinned(values: float, rows: float, fraction: float) -> float:
     return values * (1.0 - missing)
 
 
-Frequencies = Mapping[int, int]
-"""How many different items occur in so many rows of a sample, by that number of rows."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ItemKind:
-    """Items that are about as frequent as each other, such as the values of one key of a document."""
-
-    frequencies: Frequencies
-    width: float = 4.0
-    """The mean bytes of one as it is kept."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ItemSample:
-    """What so many rows hold."""
-
-    rows: float
-    kinds: Sequence[ItemKind]
-
-
-def gin_bytes(
-    rows: float, pages: float, column: ColumnFacts, *, trigrams: bool = False, sample: ItemSample | None = None
-) -> float:
-    """GIN keeps every item once, and for each row that has it a pointer, of which only the distance is stored.
-
-    How long a pointer is depends on how many pages lie between two rows with the same item (ginpostinglist.c).
-    Without a sample the items are guessed.
-    """
-    present = rows * (1.0 - column.null_fraction)
-    if sample is not None and sample.rows and sample.kinds:
-        return 2.0 * BLOCK + _sampled_postings(present, pages, sample)
-    # A text has about one trigram for each of its characters, and few are not in use; a document about one
-    # item for every 14 bytes, and as many different ones as there are different documents.
-    items = column.width + 1.0 if trigrams else max(1.0, column.width / 14.0)
-    different = 5000.0 if trigrams else column.distinct_of(max(rows, 1.0)) * max(1.0, items / 2.0)
-    pointer = _pointer(pages * different / max(rows * items, 1.0))
-    return max(2.0 * BLOCK, 1.1 * (present * items * pointer + different * (_ITEM + 4.0)))
-
-
-def _sampled_postings(rows: float, pages: float, sample: ItemSample) -> float:
-    """The bytes of all posting lists: of items that were seen often one by one, of the rare ones by an estimate."""
-    often, scale = max(5.0, _OFTEN * sample.rows), rows / sample.rows
-    total = 0.0
-    for kind in sample.kinds:
-        known = {f: n for f, n in kind.frequencies.items() if f >= often}
-        total += sum(n * _postings(f * scale, pages, kind.width) for f, n in known.items())
-        rare = {f: n for f, n in kind.frequencies.items() if f < often}
-        for pointers, different in _populations(rare, scale):
-            total += different * _postings(pointers / different, pages, kind.width)
-    return total
-
-
-def _populations(rare: Frequencies, scale: float) -> Iterator[tuple[float, float]]:
-    """(pointers, different items) of the rare items, of which many were not seen at all.
-
-    Were they all about as rare, those seen twice and three times would tell how many are seen once (Poisson: two
-    thirds of twice squared over thrice). Many more than that belong to items that no two rows share. The others are
-    estimated as ANALYZE estimates distinct values, by Haas and Stokes' Duj1.
-    """
-    once, twice, thrice = (float(rare.get(times, 0)) for times in (1, 2, 3))
-    alone = once - twice**2 / (1.5 * thrice) if thrice else 0.0
-    if alone > _MANY * once:
-        once -= alone
-        yield alone * scale, alone * scale
-    else:
-        alone = 0.0
-    seen, different = sum(f * n for f, n in rare.items()) - alone, sum(rare.values()) - alone
-    if seen > 0:
-        pointers = seen * scale
-        yield pointers, min(pointers, seen * different / (seen - once + once / scale))
-
-
-def _postings(pointers: float, pages: float, width: float = 4.0) -> float:
-    """The bytes of one item and the pointers to its rows: beside it, or in a tree of their own if they are many.
-
-    Items come in order while an index is built, and the pages that they leave behind are half full: GIN splits a
-    page in its middle wherever the new item goes (ginentrypage.c).
-    """
-    size = _ITEM + width + max(0.0, pointers - 1.0) * _pointer(pages / max(pointers, 1e-9))
-    if size > _MAX_ITEM:
-        return max(float(BLOCK), size * 1.1)
-    return size / (0.5 + size / BLOCK / 2.0)  # the item in the middle stays on its page
-
-
-def _pointer(gap: float) -> float:
-    """The mean bytes of a pointer, if the rows lie anywhere and so many pages apart."""
-    onto_same_page = 1.0 + gap * math.expm1(-1.0 / gap)
-    beyond = sum(math.exp(-reach / gap) for reach in _REACHES)  # a byte more for each
-    return 2.0 - onto_same_page + beyond
-
-
 def gist_bytes(rows: float, keys: Sequence[ColumnFacts]) -> float:
     """A rule of thumb for GiST: a place is kept as the box around it, and pages are seven tenths full."""
     width = sum(32.0 if key.type in ("point", "circle", "polygon") else key.width for key in keys)
@@ -363,11 +291,12 @@ def _read_table(row: Row) -> TableFacts:
         updated=row["updated"],
         hot_updated=row["hot_updated"],
         deleted=row["deleted"],
-        columns={column["name"]: _read_column(column) for column in columns},
+        columns={column["name"]: read_column(column) for column in columns},
     )
 
 
-def _read_column(column: Mapping[str, Any]) -> ColumnFacts:
+def read_column(column: Mapping[str, Any]) -> ColumnFacts:
+    """Facts of one column, as ``tables.sql`` has them."""
     fixed = column["length"] > 0
     width = column["width"] if column["width"] is not None else (column["length"] if fixed else 16)
     return ColumnFacts(

@@ -30,6 +30,7 @@ def _labelled(name: str) -> Any:
 
 
 labelled, joins = _labelled("labelled_cases"), _labelled("labelled_joins")
+operators = _labelled("labelled_operators")
 
 _UNSEEN = """
 select exists (select from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace
@@ -93,6 +94,11 @@ def joins_url(postgres_url: str) -> Iterator[str]:
     yield from _database(postgres_url, joins.SCHEMA)
 
 
+@pytest.fixture(scope="module")
+def operators_url(postgres_url: str) -> Iterator[str]:
+    yield from _database(postgres_url, operators.SCHEMA)
+
+
 async def _advice(url: str, case: Any) -> frozenset[str]:
     samples = case.samples or [()] * len(case.sql)
     asked = zip(case.sql, samples, strict=True)
@@ -121,3 +127,12 @@ def test_there_are_65_cases_of_joins() -> None:
 @pytest.mark.parametrize("case", joins.CASES, ids=lambda case: case.name)
 def test_the_advice_for_a_join_is_the_label(joins_url: str, case: Any) -> None:
     assert anyio.run(_advice, joins_url, case) in case.accepted
+
+
+def test_there_are_21_cases_of_operators() -> None:
+    assert len(operators.CASES) == len({case.name for case in operators.CASES}) == 21
+
+
+@pytest.mark.parametrize("case", operators.CASES, ids=lambda case: case.name)
+def test_the_advice_for_an_operator_is_the_label(operators_url: str, case: Any) -> None:
+    assert anyio.run(_advice, operators_url, case) in case.accepted

@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from backstay.errors import InvalidIndex, WorkloadError
 from backstay.indexes import Index, Query, Workload, WorkloadRecorder
 from backstay.indexes.advisor import Limits, Search
-from backstay.indexes.candidates import Candidate, Harvest, Saving
+from backstay.indexes.candidates import Candidate, Saving
 from backstay.indexes.conditions import Use, plain_texts, read_sort_key, read_terms
 from backstay.indexes.cost import CostCache, Estimate, write_penalty
+from backstay.indexes.harvest import Harvest
 from backstay.indexes.plans import read_plan
+from backstay.indexes.predicates import as_compared, as_sampled
 from backstay.indexes.refuted import Refutation, Refuted
-from backstay.indexes.sizes import ColumnFacts, TableFacts, btree_bytes
+from backstay.indexes.sizes import ColumnFacts, TableFacts, _lengths, btree_bytes
 from backstay.indexes.workload import fingerprint
 
 
@@ -106,6 +108,55 @@ def test_what_an_index_saves_by_rule_another_may_have_saved_already() -> None:
         return [(await cache.estimate("q", indexes)).cost for indexes in sets]
 
     assert anyio.run(both) == [100.0, 20.0]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "use"),
+    [
+        (["ab%", "c_d%"], Use.PREFIX),
+        (["ab%", "%b"], Use.CONTAINS),
+        (["_b%"], Use.CONTAINS),
+        ([""], Use.CONTAINS),
+        ([7], Use.CONTAINS),
+        ([], Use.CONTAINS),
+    ],
+)
+def test_a_pattern_that_comes_as_a_parameter_is_a_prefix_if_all_that_are_known_of_are(
+    patterns: list[object], use: Use
+) -> None:
+    (term,) = read_terms("((t.name)::text ~~ ($2)::text)")
+    assert (term.use, term.parameter) == (Use.CONTAINS, 2)
+    assert as_sampled(term, [("x", pattern) for pattern in patterns]).use is use
+    (other,) = read_terms("(t.name ~~* $2)")
+    assert as_sampled(other, [("x", pattern) for pattern in patterns]).use is Use.CONTAINS
+
+
+def test_a_network_is_the_column_and_not_its_cast_to_an_address() -> None:
+    facts = TableFacts(
+        schema="public",
+        name="t",
+        columns={"net": ColumnFacts(name="net", type="cidr"), "ip": ColumnFacts(name="ip", type="text")},
+    )
+    (term,) = read_terms("((t.net)::inet >>= '10.0.0.1'::inet)")
+    assert (as_compared(term, facts).subject, as_compared(term, facts).is_column) == ("net", True)
+    (text,) = read_terms("((t.ip)::inet >>= '10.0.0.1'::inet)")
+    assert as_compared(text, facts) == text
+
+
+def test_an_index_beside_a_standing_twin_has_to_save_much() -> None:
+    twin = replace(A, is_twin=True)
+    for cost, chosen in ((900.0, set[str]()), (5000.0, {"a"})):
+        search, _ = _search({"q": [(NONE, cost), (frozenset({A}), 1.0)]})
+        search.pool = [twin]
+        search.cache.relevant = {"q": frozenset({twin})}
+        assert _chosen(search) == chosen
+
+
+@pytest.mark.parametrize("mean", [1.0, 1.005, 1.02, 1.3, 2.7, 8.0, 19.9, 20.0, 57.3])
+def test_lists_are_as_long_on_average_as_they_should_be(mean: float) -> None:
+    found = list(_lengths(mean))
+    assert sum(share for _, share in found) == pytest.approx(1.0, abs=1e-6)
+    assert sum(count * share for count, share in found) == pytest.approx(mean, rel=1e-4)
 
 
 def test_sort_keys() -> None:

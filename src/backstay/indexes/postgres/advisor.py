@@ -21,10 +21,11 @@ from backstay.indexes.advice import (
     compare_baselines,
 )
 from backstay.indexes.advisor import Limits, Search
-from backstay.indexes.candidates import Candidate, Harvest, Saving
+from backstay.indexes.candidates import Candidate, Saving
 from backstay.indexes.cost import CostCache, CostOracle, RuleOracle, write_penalty
 from backstay.indexes.declared import Index
 from backstay.indexes.foreign import delete_candidates
+from backstay.indexes.harvest import Harvest
 from backstay.indexes.plans import Table
 from backstay.indexes.protocol import Action, EnsureOptions, EnsureReport
 from backstay.indexes.refuted import Refuted
@@ -290,9 +291,14 @@ class _Advice:
         for name, plan in self._survey.plans.items():
             for access in plan.accesses:
                 for found in self._harvest.candidates(access):
-                    if self._is_covered(found) or found.definition in refused or found in self._impossible:
-                        continue
                     candidate = found
+                    is_standing, is_unique = self._standing(found)
+                    if is_standing and not found.index.include:
+                        continue
+                    if found.definition in refused or found in self._impossible:
+                        continue
+                    if is_standing or is_unique:
+                        candidate = replace(found, is_twin=True)
                     if found.by_rule:
                         saves = {**pool.get(found, found).saves, name: found.saves.get("", Saving())}
                         candidate = replace(found, saves=saves)
@@ -306,20 +312,23 @@ class _Advice:
             )
         return frozenset(pool.values())
 
-    def _is_covered(self, candidate: Candidate) -> bool:
-        """Whether an existing index begins with the same keys: a twin would save bytes, not time."""
+    def _standing(self, candidate: Candidate) -> tuple[bool, bool]:
+        """Whether an existing index begins with the same keys, and whether these begin with all of a unique one's.
+
+        Another index would save bytes then, or spare reading the table, and find no fewer rows.
+        """
         keys = [(key.column, key.desc) for key in candidate.index.keys]
-        if any(key.column is None or key.opclass for key in candidate.index.keys):
-            return False
-        if candidate.index.include or candidate.index.where is not None:
-            return False
+        if candidate.is_matched or any(key.opclass for key in candidate.index.keys):
+            return False, False
+        same = unique = False
         for index in self._survey.existing:
             if (index.schema, index.table) != candidate.table or not index.valid or index.predicate is not None:
                 continue
-            head = [(key.column, key.desc) for key in index.keys[: len(keys)]]
-            if index.method == candidate.index.method == "btree" and head == keys:
-                return True
-        return False
+            theirs = [(key.column, key.desc) for key in index.keys]
+            if index.method == candidate.index.method == "btree":
+                same |= theirs[: len(keys)] == keys
+                unique |= index.unique and theirs == keys[: len(theirs)]
+        return same, unique
 
     async def _narrowed(self, cache: CostCache) -> list[frozenset[Candidate]]:
         """For each query the sets that its plan picks when it may have any of its candidates.

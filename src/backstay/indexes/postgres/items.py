@@ -10,7 +10,8 @@ import asyncpg
 
 from backstay.indexes.candidates import Candidate
 from backstay.indexes.declared import Key, quote_identifier
-from backstay.indexes.sizes import ItemKind, ItemSample, TableFacts
+from backstay.indexes.inverted import ItemKind, ItemSample
+from backstay.indexes.sizes import TableFacts
 
 from .connect import Connection
 from .sample import sampled

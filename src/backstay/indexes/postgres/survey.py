@@ -11,13 +11,14 @@ from backstay.errors import WorkloadError
 from backstay.indexes.catalog import CatalogIndex
 from backstay.indexes.foreign import ForeignKey
 from backstay.indexes.plans import PlanFacts, Table
-from backstay.indexes.predicates import as_compared, own_comparisons
+from backstay.indexes.predicates import as_compared, as_sampled, own_comparisons
 from backstay.indexes.sizes import TableFacts, read_tables
 from backstay.indexes.statements import statement
 
 from .connect import Connection
 from .counted import counted_shares
 from .definitions import read_catalog
+from .expressions import measured_expressions
 from .health import read_foreign_keys
 from .whatif import WhatIf, has_extension
 
@@ -47,9 +48,12 @@ class Survey:
             for access in plan.accesses:
                 facts = self.tables.get((access.schema, access.table))
                 if facts is not None:
-                    access.terms = [as_compared(term, facts) for term in access.terms]
+                    terms = [as_compared(term, facts) for term in access.terms]
+                    access.terms = [as_sampled(term, what_if.queries[name].samples) for term in terms]
             self.plans[name] = plan
         await self._count_own(what_if.connection)
+        if self.has_hypopg:  # which tells what is immutable
+            await self._measure_expressions(what_if)
 
     async def _count_own(self, connection: Connection) -> None:
         """Count how many rows meet the conditions that compare their own columns."""
@@ -62,6 +66,19 @@ class Survey:
         for table, conditions in asked.items():
             shares = await counted_shares(connection, self.tables[table], conditions)
             self.tables[table] = replace(self.tables[table], shares=shares)
+
+    async def _measure_expressions(self, what_if: WhatIf) -> None:
+        """Count what the expressions are like that rows are found or sorted by."""
+        asked: dict[Table, dict[str, None]] = {}
+        for plan in self.plans.values():
+            for access in plan.accesses:
+                table = self.roots.get((access.schema, access.table), (access.schema, access.table))
+                if table in self.tables:
+                    asked.setdefault(table, {}).update(dict.fromkeys(access.expressions))
+        for table, expressions in asked.items():
+            lasting = [each for each in expressions if await what_if.is_immutable(table, each)]
+            measured = await measured_expressions(what_if.connection, self.tables[table], lasting)
+            self.tables[table] = replace(self.tables[table], expressions=measured)
 
 
 async def survey_of(connection: Connection) -> Survey:

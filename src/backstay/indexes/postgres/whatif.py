@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
@@ -19,7 +19,7 @@ import asyncpg
 from backstay.indexes.alone import columns_needed, is_looped, scans_alone
 from backstay.indexes.candidates import Candidate
 from backstay.indexes.cost import Estimate
-from backstay.indexes.declared import Key, quote_identifier
+from backstay.indexes.declared import Index, Key, quote_identifier
 from backstay.indexes.hypothetical import Prices, Shape
 from backstay.indexes.plans import Node, PlanFacts, Table, nodes, read_plan
 from backstay.indexes.sizes import BLOCK, depth
@@ -262,23 +262,27 @@ class WhatIf:
                 self._refused.add(candidate)
 
     async def impossible(self, candidates: Iterable[Candidate]) -> frozenset[Candidate]:
-        """Those over an expression that is not immutable, among candidates that cannot be hypothetical.
+        """Those over an expression that is not immutable, among candidates that cannot be hypothetical."""
+        return frozenset(
+            [
+                candidate
+                for candidate in candidates
+                for key in candidate.index.keys
+                if key.expression and not await self.is_immutable(candidate.table, key.expression)
+            ]
+        )
 
-        Of such an expression the server says so before it looks at the method: it is asked about as a btree's.
-        """
-        found: set[Candidate] = set()
-        for candidate in candidates:
-            keys = tuple(Key(expression=key.expression) for key in candidate.index.keys if key.column is None)
-            if keys:
-                asked = replace(candidate, index=replace(candidate.index, keys=keys, method="btree"))
-                try:
-                    made = await self._make(asked)
-                    await self.connection.fetch(_DROP, list(made))
-                except asyncpg.InvalidObjectDefinitionError:
-                    found.add(candidate)
-                except asyncpg.PostgresError:
-                    continue  # a type that no btree keeps
-        return frozenset(found)
+    async def is_immutable(self, table: Table, expression: str) -> bool:
+        """Whether an index may be over an expression: it is asked about as a btree's, whatever it is for."""
+        index = Index(table[1], [Key(expression=expression)], schema=table[0])
+        try:
+            made = await self._make(Candidate(index=index, table=table, subjects=(expression,), size_bytes=0.0))
+            await self.connection.fetch(_DROP, list(made))
+        except asyncpg.InvalidObjectDefinitionError:  # of which the server tells before it looks at the method
+            return False
+        except asyncpg.PostgresError:  # a type that no btree keeps
+            return True
+        return True
 
     async def _make(self, candidate: Candidate) -> dict[int, Shape]:
         """The candidate's hypothetical indexes (one for each leaf of a partitioned table) by their numbers."""
