@@ -20,7 +20,7 @@ from .declared import Index, Key
 from .inverted import ItemSample, gin_bytes
 from .keys import key_of, order_keys
 from .plans import Access
-from .predicates import Predicate, predicates, share_left
+from .predicates import RARE, Predicate, predicates, share_left
 from .sizes import TableFacts, brin_bytes, btree_bytes, gist_bytes
 
 _MAX_KEYS = 4
@@ -28,6 +28,7 @@ _MAX_INCLUDED = 4
 _MAX_WIDTH = 120.0  # bytes of an entry; wider ones fill pages faster than they save reads
 _IN_KEYS = (Use.EQUAL, Use.RANGE, Use.NULL, Use.TRUE, Use.FALSE)
 _TELLING = 0.5  # a filter leaves out at least every other row
+_NOT_ALL = 0.75  # what a predicate may leave of a table with an index that was bad for another query
 _MIN_PAGES = 4  # a table that is read in so many pages needs no index
 _BRIN_PAGES = 1024
 _IN_ORDER = 0.95  # the correlation of a column with the table's own order
@@ -49,6 +50,8 @@ class Harvest:
         default_factory=dict[tuple[tuple[str, str], Key], ItemSample]
     )
     """What rows hold of what a GIN index would keep, by table and key."""
+    lured: frozenset[tuple[str, str]] = frozenset()
+    """Tables with an index that lured a query into what was slower: a partial one lures only who may use it."""
     frequency: Counter[tuple[tuple[str, str], str]] = field(default_factory=Counter[tuple[tuple[str, str], str]])
 
     def root(self, access: Access) -> tuple[str, str]:
@@ -127,7 +130,8 @@ class _Shapes:
         """Plain, covering and partial btrees; then what other methods can do."""
         for keys in self._key_lists():
             yield from self._with_covering(keys, None)
-        for predicate in predicates(self.access.terms, self.facts):
+        rare = _NOT_ALL if self.table in self.harvest.lured else RARE
+        for predicate in predicates(self.access.terms, self.facts, rare):
             rest = [keys for keys in self._key_lists(without=predicate.subject) if keys]
             for keys in rest or self._carriers(predicate):
                 yield from self._with_covering(keys, predicate)

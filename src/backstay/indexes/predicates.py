@@ -12,7 +12,7 @@ from .sizes import ColumnFacts, TableFacts
 _FEW_VALUES = 50  # a column with at most so many values may have its constants in a predicate
 _FEW_CODES = 12  # and a number with more is no code, but whose row it is
 _NUMBERS = ("smallint", "integer", "bigint", "numeric", "uuid")
-_RARE = 0.2  # a predicate must leave out at least four rows in five to be worth an index of its own
+RARE = 0.2  # a predicate must leave out at least four rows in five to be worth an index of its own
 _RARE_CONSTANT = 0.1  # and nine in ten if it is about one value of many: other values may be asked for tomorrow
 _SAME_BYTES = ("text", "character varying")
 _LEAST = 0.001  # the share of a value that the statistics have missed
@@ -52,16 +52,16 @@ class Predicate:
     subject: str | None = None
 
 
-def predicates(terms: Iterable[Term], facts: TableFacts) -> Iterator[Predicate]:
-    """The predicates that leave few enough rows."""
+def predicates(terms: Iterable[Term], facts: TableFacts, rare: float = RARE) -> Iterator[Predicate]:
+    """The predicates that leave few enough rows: at most the fraction `rare`."""
     kept = [term for term in terms if not term.branch]
     for term in kept:
         if term.is_column and term.subject in facts.columns:
             found = _predicate(term, facts.column(term.subject), facts.rows)
-            if found is not None and found[1] <= _RARE:
+            if found is not None and found[1] <= rare:
                 yield Predicate(*found, columns=frozenset([term.subject]), subject=term.subject)
     for text in own_comparisons(kept):
-        if facts.shares.get(text, 1.0) <= _RARE:
+        if facts.shares.get(text, 1.0) <= rare:
             yield Predicate(
                 text, max(_LEAST, facts.shares[text]), columns=frozenset(facts.columns.keys() & names_in(text))
             )

@@ -17,7 +17,7 @@ from backstay.indexes.candidates import Candidate, Saving
 from backstay.indexes.conditions import Use, plain_texts, read_sort_key, read_terms
 from backstay.indexes.cost import CostCache, Estimate, write_penalty
 from backstay.indexes.harvest import Harvest
-from backstay.indexes.plans import read_plan
+from backstay.indexes.plans import Access, read_plan
 from backstay.indexes.predicates import as_compared, as_sampled
 from backstay.indexes.refuted import Refutation, Refuted
 from backstay.indexes.sizes import ColumnFacts, TableFacts, _lengths, btree_bytes
@@ -141,6 +141,27 @@ def test_a_network_is_the_column_and_not_its_cast_to_an_address() -> None:
     assert (as_compared(term, facts).subject, as_compared(term, facts).is_column) == ("net", True)
     (text,) = read_terms("((t.ip)::inet >>= '10.0.0.1'::inet)")
     assert as_compared(text, facts) == text
+
+
+def test_where_an_index_lured_a_query_a_predicate_need_not_be_rare() -> None:
+    """It keeps the index from queries that cannot use it."""
+    table = TableFacts(
+        schema="public",
+        name="t",
+        rows=100_000,
+        pages=1000,
+        columns={name: ColumnFacts(name=name, type="integer") for name in ("a", "due", "shipped")},
+        shares={'"due" < "shipped"': 0.6},
+    )
+    (condition,) = read_terms("(t.due < t.shipped)")
+    (equal,) = read_terms("(t.a = 5)")
+    access = Access(
+        schema="public", table="t", alias="t", node="Seq Scan", cost=1e4, rows=9.0, terms=[condition, equal]
+    )
+    for lured, found in ((frozenset[tuple[str, str]](), False), (frozenset({("public", "t")}), True)):
+        harvest = Harvest(tables={("public", "t"): table}, lured=lured)
+        partial = [c for c in harvest.candidates(access) if c.index.where == '"due" < "shipped"']
+        assert bool(partial) is found
 
 
 def test_an_index_beside_a_standing_twin_has_to_save_much() -> None:

@@ -199,7 +199,12 @@ class _Advice:
         self._what_if = what_if
         self._limits = limits
         self._weights = {name: workload.weight(query) for name, query in self._queries.items()}
-        self._harvest = Harvest(tables=survey.tables, roots=survey.roots, has_trigram=survey.has_trigram)
+        self._harvest = Harvest(
+            tables=survey.tables,
+            roots=survey.roots,
+            has_trigram=survey.has_trigram,
+            lured=frozenset((i.schema or "public", i.table) for each in limits.refuted for i in each.indexes),
+        )
         self._relevant: dict[str, frozenset[Candidate]] = {}
         self._impossible: frozenset[Candidate] = frozenset()
         self._refuted = Refuted(refutations=limits.refuted, read=self._read())
