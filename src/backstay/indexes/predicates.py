@@ -57,7 +57,9 @@ def predicates(terms: Iterable[Term], facts: TableFacts, rare: float = RARE) -> 
     kept = [term for term in terms if not term.branch]
     for term in kept:
         if term.is_column and term.subject in facts.columns:
-            found = _predicate(term, facts.column(term.subject), facts.rows)
+            found = _predicate(
+                term, facts.column(term.subject), facts.rows, rare if rare > RARE else _RARE_CONSTANT
+            )
             if found is not None and found[1] <= rare:
                 yield Predicate(*found, columns=frozenset([term.subject]), subject=term.subject)
     for text in own_comparisons(kept):
@@ -73,7 +75,8 @@ def own_comparisons(terms: Iterable[Term]) -> list[str]:
     return [*each, " and ".join(each)] if len(each) > 1 else each
 
 
-def _predicate(term: Term, fact: ColumnFacts, rows: float) -> tuple[str, float] | None:
+def _predicate(term: Term, fact: ColumnFacts, rows: float, rare: float) -> tuple[str, float] | None:
+    """Its text and the fraction that it leaves; of constants at most `rare`."""
     name = Key(column=term.subject).to_sql()
     match term.use:
         case Use.NULL:
@@ -85,12 +88,14 @@ def _predicate(term: Term, fact: ColumnFacts, rows: float) -> tuple[str, float] 
         case Use.FALSE:
             return f"not {name}", _share(fact, "f")
         case Use.EQUAL | Use.UNEQUAL if term.literal is not None and not term.join:
-            return _of_constants(term, term.literal, fact, rows)
+            return _of_constants(term, term.literal, fact, rows, rare)
         case _:
             return None
 
 
-def _of_constants(term: Term, literal: str, fact: ColumnFacts, rows: float) -> tuple[str, float] | None:
+def _of_constants(
+    term: Term, literal: str, fact: ColumnFacts, rows: float, rare: float
+) -> tuple[str, float] | None:
     """Only where constants belong to the statement's meaning (a status), never some of many values.
 
     An index for one user's name would serve that user alone.
@@ -102,7 +107,7 @@ def _of_constants(term: Term, literal: str, fact: ColumnFacts, rows: float) -> t
     share = sum(_share(fact, text) for text in plain_texts(literal))
     if term.use is Use.UNEQUAL:
         return f"{name} <> {literal}", max(_LEAST, 1.0 - fact.null_fraction - share)
-    return (f"{name} = {literal}", share) if share <= _RARE_CONSTANT else None
+    return (f"{name} = {literal}", share) if share <= rare else None
 
 
 def share_left(term: Term, facts: TableFacts) -> float:

@@ -143,24 +143,27 @@ def test_a_network_is_the_column_and_not_its_cast_to_an_address() -> None:
     assert as_compared(text, facts) == text
 
 
-def test_where_an_index_lured_a_query_a_predicate_need_not_be_rare() -> None:
+@pytest.mark.parametrize(
+    ("condition", "predicate"),
+    [("(t.due < t.shipped)", '"due" < "shipped"'), ("(t.kind = 'x'::text)", "\"kind\" = 'x'::text")],
+)
+def test_where_an_index_lured_a_query_a_predicate_need_not_be_rare(condition: str, predicate: str) -> None:
     """It keeps the index from queries that cannot use it."""
+    numbers = {name: ColumnFacts(name=name, type="integer") for name in ("a", "due", "shipped")}
+    kind = ColumnFacts(name="kind", distinct=4.0, common=dict.fromkeys("wxyz", 0.25), fixed=False)
     table = TableFacts(
         schema="public",
         name="t",
         rows=100_000,
         pages=1000,
-        columns={name: ColumnFacts(name=name, type="integer") for name in ("a", "due", "shipped")},
+        columns={**numbers, "kind": kind},
         shares={'"due" < "shipped"': 0.6},
     )
-    (condition,) = read_terms("(t.due < t.shipped)")
-    (equal,) = read_terms("(t.a = 5)")
-    access = Access(
-        schema="public", table="t", alias="t", node="Seq Scan", cost=1e4, rows=9.0, terms=[condition, equal]
-    )
+    terms = [*read_terms(condition), *read_terms("(t.a = 5)")]
+    access = Access(schema="public", table="t", alias="t", node="Seq Scan", cost=1e4, rows=9.0, terms=terms)
     for lured, found in ((frozenset[tuple[str, str]](), False), (frozenset({("public", "t")}), True)):
         harvest = Harvest(tables={("public", "t"): table}, lured=lured)
-        partial = [c for c in harvest.candidates(access) if c.index.where == '"due" < "shipped"']
+        partial = [c for c in harvest.candidates(access) if c.index.where == predicate]
         assert bool(partial) is found
 
 
