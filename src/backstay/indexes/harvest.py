@@ -33,7 +33,6 @@ _MIN_PAGES = 4  # a table that is read in so many pages needs no index
 _BRIN_PAGES = 1024
 _IN_ORDER = 0.95  # the correlation of a column with the table's own order
 _DOCUMENTS = ("json", "jsonb", "xml", "tsvector")  # and arrays: a copy of them is no index
-_TEXTS = ("text", "character varying", "character")
 _NETWORKS = ("inet", "cidr")  # GiST knows them by an operator class that is not the default
 _SPATIAL = ("point", "box", "circle", "polygon", *_NETWORKS)
 _NEAREST_COST = 100.0  # of the first few rows by distance

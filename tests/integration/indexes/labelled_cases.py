@@ -7,7 +7,7 @@ A case may accept several answers, where they are as good as each other.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from .labelled import Case
 
 SCHEMA = """
 create extension if not exists hypopg;
@@ -66,18 +66,6 @@ insert into docs (tenant, author, slug, title, pinned, open, at, deleted, ref, m
   jsonb_build_object('color', 'c' || i % 300), repeat('body ', 10) from generate_series(1, 40000) i;
 create view pending as select * from orders where status = 'pending';
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """What is asked (statements with their calls), and the answers that are right: each a set of indexes."""
-
-    name: str
-    sql: tuple[tuple[str, float], ...]
-    accepted: tuple[frozenset[str], ...]
-    samples: tuple[tuple[tuple[object, ...], ...], ...] = ()
-    budget: float | None = None
-    most: int | None = None
 
 
 def case(name: str, sql: str | list[tuple[str, float]], *accepted: str, **limits: float) -> Case:

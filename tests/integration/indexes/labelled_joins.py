@@ -9,10 +9,11 @@ what may follow it or be included with it).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import combinations, permutations, product
 from typing import Any
+
+from .labelled import Case
 
 SCHEMA = """
 create extension if not exists hypopg;
@@ -79,18 +80,6 @@ from generate_series(1, 200000) i;
 create view returns as select l.* from lines l where l.returned;
 create view escalations as select t.tenant_id, t.id, t.title, t.opened, m.name from tickets t join members m on m.tenant_id = t.tenant_id and m.id = t.reporter_id where t.escalated and t.state <> 'closed';
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """What is asked (statements with their calls and samples), and the answers that are right: each a set of indexes."""
-
-    name: str
-    sql: tuple[tuple[str, float], ...]
-    accepted: tuple[frozenset[str], ...]
-    samples: tuple[tuple[tuple[Any, ...], ...], ...]
-    budget: float | None = None
-    most: int | None = None
 
 
 def case(

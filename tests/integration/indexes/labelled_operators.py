@@ -7,7 +7,7 @@ Values are drawn by a hash, so that the statistics meet what they meet in practi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from .labelled import Case
 
 SCHEMA = """
 create extension if not exists hypopg;
@@ -39,18 +39,6 @@ insert into messages select i, 'word' || h(i, 84, 5000) || ' word' || h(i, 85, 5
 """
 
 MIB = 2**20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """What is asked, what its parameters are sampled as, and the answers that are right: each a set of indexes."""
-
-    name: str
-    sql: tuple[tuple[str, float], ...]
-    accepted: tuple[frozenset[str], ...]
-    samples: tuple[tuple[tuple[object, ...], ...], ...] = ()
-    budget: float | None = None
-    most: int | None = None
 
 
 def case(

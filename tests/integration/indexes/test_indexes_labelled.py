@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -15,22 +13,11 @@ import pytest
 
 from backstay.indexes import AdviceLimits, PostgresIndexAdvisor, Query, Workload
 
+from . import labelled_cases, labelled_joins, labelled_operators
+from .labelled import Case
+
 pytestmark = pytest.mark.postgres
 
-
-def _labelled(name: str) -> Any:
-    spec = spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    # Dataclasses look their module up by name.
-    __import__("sys").modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-labelled, joins = _labelled("labelled_cases"), _labelled("labelled_joins")
-operators = _labelled("labelled_operators")
 
 _UNSEEN = """
 select exists (select from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace
@@ -86,20 +73,20 @@ def _database(server: str, schema: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def labelled_url(postgres_url: str) -> Iterator[str]:
-    yield from _database(postgres_url, labelled.SCHEMA)
+    yield from _database(postgres_url, labelled_cases.SCHEMA)
 
 
 @pytest.fixture(scope="module")
 def joins_url(postgres_url: str) -> Iterator[str]:
-    yield from _database(postgres_url, joins.SCHEMA)
+    yield from _database(postgres_url, labelled_joins.SCHEMA)
 
 
 @pytest.fixture(scope="module")
 def operators_url(postgres_url: str) -> Iterator[str]:
-    yield from _database(postgres_url, operators.SCHEMA)
+    yield from _database(postgres_url, labelled_operators.SCHEMA)
 
 
-async def _advice(url: str, case: Any) -> frozenset[str]:
+async def _advice(url: str, case: Case) -> frozenset[str]:
     samples = case.samples or [()] * len(case.sql)
     asked = zip(case.sql, samples, strict=True)
     workload = Workload(queries=tuple(Query(sql=sql, calls=calls, samples=sets) for (sql, calls), sets in asked))
@@ -112,27 +99,27 @@ async def _advice(url: str, case: Any) -> frozenset[str]:
 
 
 def test_there_are_169_cases() -> None:
-    assert len(labelled.CASES) == len({case.name for case in labelled.CASES}) == 169
+    assert len(labelled_cases.CASES) == len({case.name for case in labelled_cases.CASES}) == 169
 
 
-@pytest.mark.parametrize("case", labelled.CASES, ids=lambda case: case.name)
-def test_the_advice_is_the_label(labelled_url: str, case: Any) -> None:
+@pytest.mark.parametrize("case", labelled_cases.CASES, ids=lambda case: case.name)
+def test_the_advice_is_the_label(labelled_url: str, case: Case) -> None:
     assert anyio.run(_advice, labelled_url, case) in case.accepted
 
 
 def test_there_are_65_cases_of_joins() -> None:
-    assert len(joins.CASES) == len({case.name for case in joins.CASES}) == 65
+    assert len(labelled_joins.CASES) == len({case.name for case in labelled_joins.CASES}) == 65
 
 
-@pytest.mark.parametrize("case", joins.CASES, ids=lambda case: case.name)
-def test_the_advice_for_a_join_is_the_label(joins_url: str, case: Any) -> None:
+@pytest.mark.parametrize("case", labelled_joins.CASES, ids=lambda case: case.name)
+def test_the_advice_for_a_join_is_the_label(joins_url: str, case: Case) -> None:
     assert anyio.run(_advice, joins_url, case) in case.accepted
 
 
 def test_there_are_21_cases_of_operators() -> None:
-    assert len(operators.CASES) == len({case.name for case in operators.CASES}) == 21
+    assert len(labelled_operators.CASES) == len({case.name for case in labelled_operators.CASES}) == 21
 
 
-@pytest.mark.parametrize("case", operators.CASES, ids=lambda case: case.name)
-def test_the_advice_for_an_operator_is_the_label(operators_url: str, case: Any) -> None:
+@pytest.mark.parametrize("case", labelled_operators.CASES, ids=lambda case: case.name)
+def test_the_advice_for_an_operator_is_the_label(operators_url: str, case: Case) -> None:
     assert anyio.run(_advice, operators_url, case) in case.accepted

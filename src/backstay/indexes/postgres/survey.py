@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 import asyncpg
@@ -10,7 +10,7 @@ import asyncpg
 from backstay.errors import WorkloadError
 from backstay.indexes.catalog import CatalogIndex
 from backstay.indexes.foreign import ForeignKey
-from backstay.indexes.plans import PlanFacts, Table
+from backstay.indexes.plans import Access, PlanFacts, Table
 from backstay.indexes.predicates import as_compared, as_sampled, own_comparisons
 from backstay.indexes.sizes import TableFacts, read_tables
 from backstay.indexes.statements import statement
@@ -57,28 +57,26 @@ class Survey:
 
     async def _count_own(self, connection: Connection) -> None:
         """Count how many rows meet the conditions that compare their own columns."""
-        asked: dict[Table, dict[str, None]] = {}
-        for plan in self.plans.values():
-            for access in plan.accesses:
-                table = self.roots.get((access.schema, access.table), (access.schema, access.table))
-                if table in self.tables:
-                    asked.setdefault(table, {}).update(dict.fromkeys(own_comparisons(access.terms)))
-        for table, conditions in asked.items():
+        for table, conditions in self._asked(lambda access: own_comparisons(access.terms)).items():
             shares = await counted_shares(connection, self.tables[table], conditions)
             self.tables[table] = replace(self.tables[table], shares=shares)
 
     async def _measure_expressions(self, what_if: WhatIf) -> None:
         """Count what the expressions are like that rows are found or sorted by."""
+        for table, expressions in self._asked(lambda access: access.expressions).items():
+            lasting = [each for each in expressions if await what_if.is_immutable(table, each)]
+            measured = await measured_expressions(what_if.connection, self.tables[table], lasting)
+            self.tables[table] = replace(self.tables[table], expressions=measured)
+
+    def _asked(self, of: Callable[[Access], Iterable[str]]) -> dict[Table, list[str]]:
+        """Something of every access of all plans, each once, by the table that is known of."""
         asked: dict[Table, dict[str, None]] = {}
         for plan in self.plans.values():
             for access in plan.accesses:
                 table = self.roots.get((access.schema, access.table), (access.schema, access.table))
                 if table in self.tables:
-                    asked.setdefault(table, {}).update(dict.fromkeys(access.expressions))
-        for table, expressions in asked.items():
-            lasting = [each for each in expressions if await what_if.is_immutable(table, each)]
-            measured = await measured_expressions(what_if.connection, self.tables[table], lasting)
-            self.tables[table] = replace(self.tables[table], expressions=measured)
+                    asked.setdefault(table, {}).update(dict.fromkeys(of(access)))
+        return {table: list(texts) for table, texts in asked.items()}
 
 
 async def survey_of(connection: Connection) -> Survey:
