@@ -32,13 +32,15 @@ class Handle(Protocol):
 class Signal:
     """Set once, waited for by any number of tasks."""
 
-    __slots__ = ("_event", "_futures", "_loop", "_set")
+    __slots__ = ("_event", "_loop", "_others", "_set", "_waiting")
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         """`loop`: asyncio's that runs, where it is known. To ask which one runs is a system call (before 3.12)."""
         self._set = False
         self._loop = loop
-        self._futures: list[asyncio.Future[None]] | None = None
+        # One waits, as a rule: a list is made for those who come after.
+        self._waiting: asyncio.Future[None] | None = None
+        self._others: list[asyncio.Future[None]] | None = None
         self._event: anyio.Event | None = None
 
     def is_set(self) -> bool:
@@ -50,11 +52,11 @@ class Signal:
         if self._set:
             return
         self._set = True
-        if self._futures is not None:
-            for future in self._futures:
+        if self._waiting is not None:
+            for future in (self._waiting, *(self._others or ())):
                 if not future.done():
                     future.set_result(None)
-            self._futures = None
+            self._waiting = self._others = None
         if self._event is not None:
             self._event.set()
 
@@ -65,10 +67,12 @@ class Signal:
         loop = self._loop or _asyncio_loop()
         if loop is not None:
             future: asyncio.Future[None] = loop.create_future()
-            if self._futures is None:
-                self._futures = [future]
+            if self._waiting is None:
+                self._waiting = future
+            elif self._others is None:
+                self._others = [future]
             else:
-                self._futures.append(future)
+                self._others.append(future)
             return future
         if self._event is None:
             self._event = anyio.Event()
@@ -92,6 +96,7 @@ class TaskOwner:
     def __init__(self) -> None:
         # asyncio's loop only holds weak references to tasks; the owner holds the strong one.
         self._running: set[Handle] = set()
+        self._replies = 0
         self._idle = Signal()
         self.closed = False
         """Whether `aclose` was called: nothing new starts from then on. To be looked at only."""
@@ -105,28 +110,46 @@ class TaskOwner:
             loop = self._loop = _asyncio_loop()
         return loop
 
-    def start(self, run: Callable[[], Coroutine[Any, Any, None]], name: str) -> Handle:
-        """Run in a task, in a copy of the caller's context.
+    def start(
+        self,
+        run: Callable[[], Coroutine[Any, Any, None]],
+        name: str,
+        context: contextvars.Context | None = None,
+        *,
+        last: bool = False,
+    ) -> Handle:
+        """Run in a task, in that context, else in a copy of the caller's. Nothing of it runs before this returns.
 
         `run` must handle its own errors: there is nobody to raise them to. It takes its first step even if it is
-        cancelled at once, so that its ``finally`` is reached.
+        cancelled at once, so that its ``finally`` is reached. `last`: it may also start while `aclose` waits for
+        something else.
         """
-        if self.closed:
+        if self.closed and not (last and (self._running or self._replies)):
             raise RuntimeError(f"cannot start {name}: its owner is closed")
         loop = self.loop
         handle: Handle
         if loop is not None:
-            handle = _OnAsyncio(loop, run, name, self._ended)
+            handle = _OnAsyncio(loop, run, name, context, self._ended)
         else:
             handle = scope = anyio.CancelScope()
-            _start_on_trio(lambda: self._within(scope, run), name)
+            _start_on_trio(lambda: self._within(scope, run), name, context)
         self._running.add(handle)
         return handle
+
+    def expect(self) -> None:
+        """Something was asked for outside of any task, and `replied` will be called: `aclose` waits for that."""
+        self._replies += 1
+
+    def replied(self) -> None:
+        """The reply has come, or never will. What it leads to must have been started."""
+        self._replies -= 1
+        if not self._running and not self._replies:
+            self._idle.set()
 
     async def aclose(self) -> None:
         """Cancel everything that runs and wait until it has ended. Safe from any task, and twice."""
         self.closed = True
-        while self._running:
+        while self._running or self._replies:
             for handle in list(self._running):
                 handle.cancel()
             self._idle = Signal()
@@ -143,7 +166,7 @@ class TaskOwner:
 
     def _ended(self, handle: Handle) -> None:
         self._running.discard(handle)
-        if not self._running:
+        if not self._running and not self._replies:
             self._idle.set()
 
 
@@ -155,12 +178,15 @@ class _OnAsyncio:
         loop: asyncio.AbstractEventLoop,
         run: Callable[[], Coroutine[Any, Any, None]],
         name: str,
+        context: contextvars.Context | None,
         ended: Callable[[Handle], None],
     ) -> None:
         self.begun = False
         self._loop = loop
         self._ended = ended
-        self._task = loop.create_task(self._run(run), name=name)
+        # Past the loop's task factory, which may be an eager one: then it would have run, even ended, before its
+        # owner knows of it.
+        self._task = asyncio.Task(self._run(run), loop=loop, name=name, context=context)
 
     async def _run(self, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self.begun = True
@@ -183,7 +209,7 @@ def _asyncio_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
-def _start_on_trio(run: Callable[[], Awaitable[None]], name: str) -> None:
+def _start_on_trio(run: Callable[[], Awaitable[None]], name: str, context: contextvars.Context | None) -> None:
     import trio
 
-    trio.lowlevel.spawn_system_task(run, name=name, context=contextvars.copy_context())
+    trio.lowlevel.spawn_system_task(run, name=name, context=context or contextvars.copy_context())

@@ -22,8 +22,7 @@ from .advice import Advice, advise
 from .codecs import Codec, codec_for
 from .computation import visible
 from .far import AWAY, FarTier, Patience
-from .filler import Filler
-from .flights import Flight
+from .filler import COLD, Filler
 from .freshness import Age, Defaults, Ttl, seconds
 from .globs import matcher
 from .invalidating import Invalidator
@@ -47,8 +46,6 @@ D = TypeVar("D")
 
 _MOST_KEYS: Final = 1000
 _LOCAL: Final = Local()
-_COLD: Final = 8
-"""After so many looks in a row that found nothing, the next key is thought to be missing as well."""
 
 
 class Cache:
@@ -93,7 +90,6 @@ class Cache:
         self._kept: dict[str, LocalEntry] = {} if self._near is None else self._near.entries
         self._trust = Trust(0.0) if self._near is None else self._near.trust
         self._log = self._far.log
-        self._absent = 0  # looks in a row that found nothing
         self._plans = Plans(self._defaults)
         self._shelf = Shelf(self._far, transcoder or Transcoder(), self._tally, self._clock, self._emit)
         self._filler = Filler(self._shelf, self._owner, self._clock, self._emit)
@@ -154,13 +150,14 @@ class Cache:
             if served is not MISSING:
                 return served
         ticket = near.ticket() if near is not None else 0
-        if self._absent >= _COLD and (claimed := await self._claimed(key, compute_func, plan)) is not None:
-            return await self._settler.obtain(*claimed)
+        filler = self._filler
+        if filler.absent >= COLD and (claimed := await self._claim(key, compute_func, plan)) is not MISSING:
+            return claimed
         try:
             raw = await (self._far.look(stored_name(check_key(key))) or self._shelf.fetch(key))
         except CacheUnavailable:
             raw = await self._shelf.fetch(key)  # the slow way finds out what is wrong, and tells
-        self._absent = 0 if raw is not None else self._absent + 1
+        filler.absent = 0 if raw is not None else filler.absent + 1
         now, counts = self._clock.timestamp() * 1000.0, self._tally.of(key)
         found = None if raw is None else self._shelf.judge(key, raw, plan.label.codec, now)
         if found is None or plan.refresh or now + found.cost * plan.widest_draw >= found.fresh_until:
@@ -174,21 +171,14 @@ class Cache:
             near.keep(key, found, plan.label.codec, counts=counts, ticket=ticket, now_ms=now)
         return found.value
 
-    async def _claimed(
-        self, key: str, compute_func: Compute[T], plan: Plan[T]
-    ) -> tuple[Request[T], None, bytes, Flight[T]] | None:
+    def _claim(self, key: str, compute_func: Compute[T], plan: Plan[T]) -> Coroutine[Any, Any, T | Missing]:
         """What a cold cache does without a look: it asks for the lease at once, and computes if that is granted.
 
-        None if it is not, or cannot be asked for like that; then look. What to `obtain` otherwise.
+        MISSING if it is not, or cannot be asked for like that; then look.
         """
-        if not (plan.patient and self._far.available and self._far.hears):
-            return None
-        request = Request(check_key(key), compute_func, plan, self._tally.of(key))
-        flight = await self._filler.claim(request)
-        if flight is None:
-            self._absent = 0
-            return None
-        return request, None, b"", flight
+        if not (plan.patient and self._far.in_touch):
+            return _nothing()
+        return self._filler.claim(Request(check_key(key), compute_func, plan, self._tally.of(key)))
 
     @overload
     async def get(self, key: str) -> Any: ...
@@ -311,7 +301,7 @@ class Cache:
         plan: Plan[Any] = Plan(label=label, lifetime=lifetime, lease=self._defaults.lease, cache_if=_is_there)
         requests = [Request(key, partial(together.value, key), plan, self._tally.of(key)) for key in missing]
         try:
-            values |= await self._filler.obtain_many(requests, missing, together.answered)
+            values |= await self._filler.obtain_many(requests, missing, together.decided)
         finally:
             together.no_more()  # also when cancelled: others may be aboard
         return {key: value for key, value in values.items() if value is not MISSING}
@@ -397,3 +387,7 @@ def _few(keys: Sequence[str]) -> Sequence[str]:
 
 def _is_there(value: object) -> bool:
     return value is not MISSING
+
+
+async def _nothing() -> Missing:
+    return MISSING

@@ -1,8 +1,13 @@
-"""What flies a flight: compute under a lease, hand out the value, and store it if it may still be stored."""
+"""What flies a flight: ask for the lease, compute under it, hand out the value, and store it if it may be stored.
+
+A backend that calls back (`Prompt`) is asked before there is a task, and the task is over before the store is: most
+computations need no more than their one task and one wake of their caller. Where it cannot be asked like that, or
+does not answer, the task does the whole of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from inspect import isawaitable
 from types import CoroutineType
@@ -20,6 +25,7 @@ from .events import Computed, NotStored
 from .far import AWAY, Away
 from .flights import Flight
 from .leases import LeaseKeeper
+from .protocol import Acquired, Busy, Claim, Granted
 from .request import Label, Request
 from .shelf import Shelf
 
@@ -28,15 +34,20 @@ T = TypeVar("T")
 LONE_BOUND: Final = 2.0
 """Without a backend, a caller joins a computation of its process that is at most this many seconds old."""
 
+_ON_ITS_WAY: Final = 0.25
+_CLOSED: Final = Busy("", 0.0)
+"""Whoever is told so by a closed cache computes alone."""
+
 _REASONS: Final[dict[type[Exception], Literal["unencodable", "too-large", "unsealed"]]] = {
     EncodingError: "unencodable",
     ValueTooLarge: "too-large",
     SealingRequired: "unsealed",
 }
+_new: Any = getattr(tuple, "__new__")  # noqa: B009 - its type says less than Any does
 
 
 class Crew:
-    """Runs computations, each in a task that the cache owns."""
+    """Flies flights, in tasks that the cache owns."""
 
     def __init__(self, shelf: Shelf, owner: TaskOwner, clock: Clock, emit: Emitter) -> None:
         self._shelf = shelf
@@ -45,76 +56,193 @@ class Crew:
         self._keeper = LeaseKeeper(shelf.far, owner, clock)
         self._clock = clock
         self._emit = emit
-        self.leased: dict[str, Flight[Any]] = {}
-        """The flights under a lease, by its token."""
         self._alone: dict[str, Flight[Any]] = {}
 
-    def launch(self, request: Request[T], token: str, epoch: int, *, outlives: bool) -> Flight[T]:
-        """Compute under the lease that the token was granted."""
-        owner, now = self._owner, self._clock.monotonic()
-        flight: Flight[T] = Flight(request.key, token, epoch=epoch, outlives=outlives, started=now, loop=owner.loop)
-        self.leased[token] = flight
-        flight.task = owner.start(partial(self._fly, request, flight), f"backstay flight {flight.key[:64]}")
-        return flight
-
-    def launch_alone(self, request: Request[T]) -> Flight[T]:
-        """Compute without the backend, and store nothing. Shared within this process for a bounded time."""
-        plan, now = request.plan, self._clock.monotonic()
-        ahead = self._alone.get(request.name) if plan.local else None
-        if ahead is not None and not ahead.is_set() and now - ahead.started <= LONE_BOUND:
-            return ahead
-        epoch, loop = self._far.log.epoch, self._owner.loop
-        flight: Flight[T] = Flight(request.key, "", epoch=epoch, outlives=plan.outlives, started=now, loop=loop)
-        flight.tags = plan.label.tags
-        if plan.local:
-            self._alone[request.name] = flight
-        flight.task = self._owner.start(
-            partial(self._fly_alone, request, flight), f"backstay flight {flight.key[:64]}"
-        )
-        return flight
+    def ask(self, flight: Flight[Any]) -> None:
+        """Ask for its lease. What the answer leads to comes about by itself."""
+        if self._owner.closed:
+            flight.lead_to(_CLOSED)
+            flight.rounds.over(flight)
+        elif self._far.acquire_then(self._claim(flight), partial(self._answered, flight)):
+            self._owner.expect()
+        else:
+            self._start(flight, self._ask_and_fly)
 
     def forget_alone(self, concerns: Callable[[Flight[Any]], bool]) -> None:
         """After an invalidation: nobody joins these any more. Their callers so far are still served."""
         self._alone = {name: flight for name, flight in self._alone.items() if not concerns(flight)}
 
-    async def _fly(self, request: Request[T], flight: Flight[T]) -> None:
+    def _claim(self, flight: Flight[Any]) -> Claim:
+        request, log = flight.request, self._far.log
+        epoch = flight.epoch = log.epoch
+        floor = log.newest(request.key, request.plan.label.tags)
+        claim: Claim = _new(Claim, (request.name, flight.token, epoch, floor, request.plan.lease, flight.seen))
+        return claim
+
+    def _start(self, flight: Flight[T], run: Callable[[Flight[T]], Coroutine[Any, Any, None]]) -> None:
+        name = f"backstay flight {flight.request.key[:64]}"
+        flight.task = self._owner.start(partial(run, flight), name, flight.context)
+
+    def _answered(self, flight: Flight[Any], answer: Acquired | CacheUnavailable) -> None:
+        """The backend has called back."""
+        if isinstance(answer, CacheUnavailable):
+            self._unanswered(flight)
+        elif flight.unwanted or self._owner.closed:
+            self._too_late(flight, answer)
+        elif self._takes_off(flight, answer):
+            self._start(flight, self._fly)
+        self._owner.replied()
+
+    def _unanswered(self, flight: Flight[Any]) -> None:
+        """The backend has called back without an answer."""
+        if not flight.unwanted and not self._owner.closed:
+            self._start(flight, self._ask_and_fly)
+            return
+        flight.lead_to(_CLOSED)
+        flight.rounds.over(flight)
+        self._withdraw(flight)
+
+    def _too_late(self, flight: Flight[Any], answer: Acquired) -> None:
+        """It was called off meanwhile, or the cache closed. Whoever asks next must not meet its lease."""
+
+        async def give_back() -> None:
+            try:
+                await self._far.hold(flight.request.name, flight.token, lease=0.0)
+            finally:
+                flight.rounds.over(flight)
+
+        flight.lead_to(_CLOSED)
+        if isinstance(answer, Granted):
+            self._owner.start(give_back, "backstay lease given back", last=True)
+        else:
+            flight.rounds.over(flight)
+
+    async def _ask_and_fly(self, flight: Flight[Any]) -> None:
+        """All of it in the task, where the backend has to be waited for."""
+        answer: Acquired | Away | None = None
+        error: Exception | None = None
+        try:
+            answer = await self._far.acquire(self._claim(flight))
+        except Exception as exc:  # noqa: BLE001 - no backend raises any; handed to every caller aboard
+            error = exc
+        finally:
+            if answer is None:  # or it was cancelled, with the lease perhaps granted to nobody
+                flight.fail(error)
+                flight.rounds.over(flight)
+                self._withdraw(flight)
+        if answer is not None and self._takes_off(flight, answer):
+            await (self._fly(flight) if flight.token else self._fly_alone(flight))
+
+    def _takes_off(self, flight: Flight[Any], answer: Acquired | Away) -> bool:
+        """Whether the answer leads to a computation here. If not, those aboard are told what it leads to."""
+        if isinstance(answer, Granted):
+            self._keeper.hold(flight)
+            flight.decided()
+        elif answer is AWAY:
+            ahead = self._joinable_alone(flight.request)
+            if ahead is not None:
+                flight.lead_to(ahead)
+            else:
+                self._to_fly_alone(flight)
+        elif isinstance(answer, Busy):
+            flight.lead_to(self._keeper.leased.get(answer.token, answer))
+        else:
+            flight.lead_to(answer)
+        flight.rounds.over(flight)
+        return flight.led_to is None
+
+    def _withdraw(self, flight: Flight[Any]) -> None:
+        """Give back a lease that may have been granted; twice, since the asking may still be on its way."""
+        name, token = flight.request.name, flight.token
+
+        async def give_back() -> None:
+            if await self._far.hold(name, token, lease=0.0) is False:
+                await self._clock.sleep(_ON_ITS_WAY)
+                await self._far.hold(name, token, lease=0.0)
+
+        if not self._owner.closed:
+            self._owner.start(give_back, "backstay lease withdrawn")
+
+    async def _fly(self, flight: Flight[T]) -> None:
         """Compute under the lease, which is renewed meanwhile, and store under it."""
-        settled, name, token = False, request.name, flight.token
-        self._keeper.hold(name, token, request.plan.lease)
+        request, handed_over = flight.request, False
         made = Computation(request.key, request.old)
+        stored: bool | Away | None = None
         error: Exception | None = None
         try:
             value = await self._computed(request, made)
             flight.tags = made.tags
-            attempt: Awaitable[bool] | None = None
+            entry, kept = None, 0.0
             try:
-                entry, kept = self._entry(request, flight, value, made)
-                if entry is not None:
-                    attempt = self._far.try_fill(name, token, entry, kept)
+                entry, kept = self._entry(flight, value, made)
+                handed_over = entry is not None and self._hand_over(flight, entry, kept)
             finally:
                 # Nobody has to wait for the store. It is asked, though, before who is woken by the value asks it.
                 flight.land(value)
-            if entry is not None:
-                try:
-                    stored = await (attempt or self._far.fill(name, token, entry, ttl=kept))
-                except CacheUnavailable:
-                    stored = await self._far.fill(name, token, entry, ttl=kept)
-                settled = True  # used up by the fill, or found to be void
-                if stored is not True:
-                    self._not_stored(request, stored)
+            if entry is not None and not handed_over:
+                stored = await self._far.fill(request.name, flight.token, entry, ttl=kept)
         except Exception as exc:  # noqa: BLE001 - handed to every caller aboard
             error = exc
         finally:
-            self._keeper.let_go(token)
-            if not settled:
-                # Also when cancelled: an orphaned lease would hold up the other processes.
-                with anyio.CancelScope(shield=True):
-                    await self._far.hold(name, token, lease=0.0)
+            if not handed_over:
+                if stored is None:  # the lease was not used up, nor found to be void
+                    # Also when cancelled: an orphaned lease would hold up the other processes.
+                    with anyio.CancelScope(shield=True):
+                        await self._far.hold(request.name, flight.token, lease=0.0)
+                self._let_go(flight, stored)
             # Only now: who is told of a failure may ask again, and must not meet this lease.
-            del self.leased[token]
             flight.fail(error)
 
-    async def _fly_alone(self, request: Request[T], flight: Flight[T]) -> None:
+    def _hand_over(self, flight: Flight[Any], entry: bytes, kept: float) -> bool:
+        """Have the value stored, and the flight ended, without its task. False if that cannot be."""
+        filled = partial(self._filled, flight, entry, kept)
+        if not self._far.fill_then(flight.request.name, flight.token, entry, kept, filled):
+            return False
+        self._owner.expect()
+        return True
+
+    def _filled(self, flight: Flight[Any], entry: bytes, kept: float, stored: bool | CacheUnavailable) -> None:
+        """The backend has called back."""
+        if isinstance(stored, CacheUnavailable):
+            self._owner.start(partial(self._fill, flight, entry, kept), "backstay store", last=True)
+        else:
+            self._let_go(flight, stored)
+        self._owner.replied()
+
+    async def _fill(self, flight: Flight[Any], entry: bytes, kept: float) -> None:
+        """Store in a task, which waits for the backend or finds out what is wrong."""
+        stored: bool | Away = AWAY
+        try:
+            stored = await self._far.fill(flight.request.name, flight.token, entry, ttl=kept)
+        finally:
+            self._let_go(flight, stored)
+
+    def _let_go(self, flight: Flight[Any], stored: bool | Away | None) -> None:
+        """Its lease is no more. Count and tell if a store did not come about; None: none was wanted."""
+        self._keeper.let_go(flight)
+        if stored is AWAY:
+            self._emit(NotStored(key=flight.request.key, reason="unavailable"))
+        elif stored is False:
+            flight.request.counts.refused += 1
+            self._emit(NotStored(key=flight.request.key, reason="refused"))
+
+    def _joinable_alone(self, request: Request[Any]) -> Flight[Any] | None:
+        """A computation without the backend that is shared within this process, for a bounded time."""
+        ahead = self._alone.get(request.name) if request.plan.local else None
+        if ahead is None or ahead.alone_since is None or ahead.is_set():
+            return None
+        return ahead if self._clock.monotonic() - ahead.alone_since <= LONE_BOUND else None
+
+    def _to_fly_alone(self, flight: Flight[Any]) -> None:
+        """It will compute without the backend, and store nothing."""
+        request = flight.request
+        flight.token, flight.alone_since, flight.tags = "", self._clock.monotonic(), request.plan.label.tags
+        if request.plan.local:
+            self._alone[request.name] = flight
+        flight.decided()
+
+    async def _fly_alone(self, flight: Flight[T]) -> None:
+        request = flight.request
         error: Exception | None = None
         try:
             flight.land(await self._computed(request, Computation(request.key, request.old)))
@@ -147,10 +275,9 @@ class Crew:
         computed: T = value
         return computed
 
-    def _entry(
-        self, request: Request[T], flight: Flight[T], value: T, made: Computation
-    ) -> tuple[bytes | None, float]:
+    def _entry(self, flight: Flight[T], value: T, made: Computation) -> tuple[bytes | None, float]:
         """What to store, and for how many seconds; None if it is not to be stored, or cannot be."""
+        request = flight.request
         plan, ttl = request.plan, made.ttl
         if ttl == 0 or not plan.wanted(value):
             return None, 0.0
@@ -159,7 +286,7 @@ class Crew:
         kept = ttl + plan.afterlife
         try:
             label = plan.label
-            if made.tags or made.etag is not None:
+            if flight.tags or made.etag is not None:
                 label = Label(label.codec, made.labels(label.tags), label.sensitive)
             entry = self._shelf.write(
                 request.key, value, label, ttl=ttl, kept=kept, epoch=flight.epoch, cost=made.cost
@@ -168,11 +295,3 @@ class Crew:
             self._emit(NotStored(key=request.key, reason=_REASONS[type(exc)], detail=str(exc)))
             return None, 0.0
         return entry, kept
-
-    def _not_stored(self, request: Request[Any], stored: Literal[False] | Away) -> None:
-        """Count and tell that the store did not come about."""
-        if stored is AWAY:
-            self._emit(NotStored(key=request.key, reason="unavailable"))
-        else:
-            request.counts.refused += 1
-            self._emit(NotStored(key=request.key, reason="refused"))

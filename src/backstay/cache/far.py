@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, final
+from typing import TYPE_CHECKING, Final, TypeVar, final
 
 from backstay.clock import Clock
 from backstay.errors import CacheRefused, CacheUnavailable, ConfigError
@@ -28,7 +28,7 @@ from backstay.events import Emitter
 
 from .events import BackendBack, BackendFailed, BackendLost
 from .near import Local, Near
-from .protocol import Acquired, Attentive, Audience, CacheBackend, Prompt, Trust
+from .protocol import Acquired, Attentive, Audience, CacheBackend, Claim, Prompt, Trust
 from .scopes import FLOOR, ScopeLog
 
 T = TypeVar("T")
@@ -71,17 +71,6 @@ class Patience:
             raise ConfigError("Patience wants retries >= 0, pauses > 0, and probe_most >= probe_after")
 
 
-class Claim(NamedTuple):
-    """What `CacheBackend.acquire` is asked for."""
-
-    key: str
-    token: str
-    epoch: int
-    floor: int
-    lease: float
-    seen: bytes
-
-
 class FarTier:
     """A `CacheBackend` behind a breaker, with an outbox and a replica of its log."""
 
@@ -93,7 +82,7 @@ class FarTier:
         self.on_change: Callable[[str | None], None] = _nobody
         """Told which name changed, or None for all of them; in the thread of the loop only."""
         self._backend = backend
-        self._look = backend.look if isinstance(backend, Prompt) else None
+        self._prompt = backend if isinstance(backend, Prompt) else None
         self._clock = clock
         self._emit = emit
         self._patience = patience
@@ -130,6 +119,11 @@ class FarTier:
         return self._open_until is None
 
     @property
+    def in_touch(self) -> bool:
+        """Whether it can be asked now, and tells of changes."""
+        return self._open_until is None and self._clock.monotonic() < self._trust.until
+
+    @property
     def owed(self) -> int:
         """Invalidations that wait for the backend."""
         return len(self._owed_keys) + len(self._owed_scopes)
@@ -139,7 +133,7 @@ class FarTier:
 
         Awaited, it raises CacheUnavailable; then `read` is the way, which finds out what is wrong.
         """
-        return self._look(key) if self._open_until is None and self._look is not None else None
+        return self._prompt.look(key) if self._prompt is not None and self._open_until is None else None
 
     async def read(self, keys: Sequence[str]) -> Sequence[bytes | None] | Away:
         """The raw values, after the log's news have been taken in."""
@@ -149,32 +143,40 @@ class FarTier:
         self.log.apply(reading.epoch, reading.records)
         return reading.values
 
-    def acquire(self, claim: Claim) -> Awaitable[Acquired | Away]:
+    async def acquire(self, claim: Claim) -> Acquired | Away:
         """Ask for the lease of a key."""
-        return self._ask("acquire", lambda: self._claim(claim))
-
-    def try_acquire(self, claim: Claim) -> Awaitable[Acquired] | None:
-        """`acquire` without a net: None if the backend is away. Awaited, it may raise CacheUnavailable.
-
-        Then `acquire` is the way, which finds out what is wrong. A coroutine less for every miss.
-        """
-        return self._claim(claim) if self._open_until is None else None
-
-    def _claim(self, claim: Claim) -> Awaitable[Acquired]:
         key, token, epoch, floor, lease, seen = claim
-        return self._backend.acquire(key, token, epoch=epoch, floor=floor, lease=lease, seen=seen)
+        return await self._ask(
+            "acquire",
+            lambda: self._backend.acquire(key, token, epoch=epoch, floor=floor, lease=lease, seen=seen),
+        )
 
-    def try_fill(self, key: str, token: str, value: bytes, ttl: float) -> Awaitable[bool] | None:
-        """`fill` without a net; as `try_acquire`."""
-        return self._backend.fill(key, token, value, ttl=ttl) if self._open_until is None else None
+    def acquire_then(self, claim: Claim, then: Callable[[Acquired | CacheUnavailable], None]) -> bool:
+        """`acquire`, and `then` is told the answer. False: it cannot be asked like that, or not now.
+
+        Then, or if it is told CacheUnavailable, `acquire` is the way, which finds out what is wrong.
+        """
+        if self._prompt is None or self._open_until is not None:
+            return False
+        self._prompt.acquire_then(claim, then)
+        return True
+
+    def fill_then(
+        self, key: str, token: str, value: bytes, ttl: float, then: Callable[[bool | CacheUnavailable], None]
+    ) -> bool:
+        """`fill`, likewise."""
+        if self._prompt is None or self._open_until is not None:
+            return False
+        self._prompt.fill_then(key, token, value, then, ttl=ttl)
+        return True
 
     async def hold(self, key: str, token: str, *, lease: float) -> bool | Away:
         """Renew a lease, or end it (0)."""
         return await self._ask("hold", lambda: self._backend.hold(key, token, lease=lease))
 
-    def fill(self, key: str, token: str, value: bytes, *, ttl: float) -> Awaitable[bool | Away]:
+    async def fill(self, key: str, token: str, value: bytes, *, ttl: float) -> bool | Away:
         """Store under the lease."""
-        return self._ask("fill", lambda: self._backend.fill(key, token, value, ttl=ttl))
+        return await self._ask("fill", lambda: self._backend.fill(key, token, value, ttl=ttl))
 
     async def put(self, entries: Mapping[str, bytes | None], *, ttl: float = 0.0) -> bool:
         """Store or remove, whatever is there. False: not done, and the keys are owed an invalidation."""

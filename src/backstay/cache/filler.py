@@ -10,40 +10,39 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from inspect import isawaitable
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeVar
 
 import anyio
 import anyio.lowlevel
 
 from backstay.clock import Clock
-from backstay.errors import CacheUnavailable
 from backstay.events import Emitter
 from backstay.tasks import TaskOwner
 
 from .crew import Crew
 from .events import ComputationFailed
-from .far import AWAY, Away, Claim
-from .flights import Crowd, Flight, Round
+from .far import AWAY
+from .flights import Crowd, Flight, Step
 from .freshness import Age, Lifetime
 from .keys import stored_name
-from .protocol import Acquired, Busy, Granted, Hit
+from .protocol import Claim, Granted, Hit
 from .request import Request
+from .results import MISSING, Missing
+from .rounds import Rounds
 from .shelf import Shelf, head
 from .transcode import Decoded
 
 T = TypeVar("T")
 
+COLD: Final = 8
+"""After so many looks in a row that found nothing, the next key is thought to be missing as well."""
+
 _FIRST_LOOK: Final = 0.01
 _LONGEST_LOOK: Final = 1.0
 _AFTER_LEASE: Final = 0.03
-_ON_ITS_WAY: Final = 0.25
-_new: Any = getattr(tuple, "__new__")  # noqa: B009 - its type says less than Any does
-
-Step: TypeAlias = Flight[Any] | Hit | Busy
-"""What an asking for a lease leads to: a computation of this process, a value, or waiting for another process."""
 
 
 class Filler:
@@ -56,10 +55,12 @@ class Filler:
         self._owner = owner
         self._clock = clock
         self._emit = emit
+        self.absent = 0
+        """Looks in a row that found nothing."""
         self._crew = Crew(shelf, owner, clock, emit)
-        self._rounds: dict[str, Round[Step]] = {}
+        self._rounds = Rounds(self._crew.ask)
         # Who wants exactness shares no round with who may join a computation that began before they came.
-        self._exact_rounds: dict[str, Round[Step]] = {}
+        self._exact_rounds = Rounds(self._crew.ask)
         self._crowds: dict[str, Crowd] = {}
         self._renewing: set[str] = set()
         shelf.far.on_change = self._wake
@@ -67,47 +68,45 @@ class Filler:
         self._process = secrets.token_urlsafe(12)
         self._acquisitions = itertools.count(1)
 
-    async def claim(self, request: Request[T]) -> Flight[T] | None:
-        """Ask for the lease of a key that nobody has looked at. None if it is not granted: then look."""
-        name, token = request.name, self._new_token()
-        rounds = self._rounds if request.plan.local else self._exact_rounds
-        if name in self._crowds or name in rounds:
-            return None
-        outlives = request.plan.outlives
-        step = await self._ask(rounds, request, b"", token, together=False, outlives=outlives)
-        # Another's flight may have begun before an invalidation that only a look tells of. One without a token is
-        # ours as well: the backend could not be asked.
-        return step if isinstance(step, Flight) and step.token in (token, "") else None
+    async def claim(self, request: Request[T]) -> T | Missing:
+        """The value of a key that nobody has looked at, if the lease is granted at once; else MISSING: then look.
 
-    async def obtain(
-        self,
-        request: Request[T],
-        seen: bytes,
-        answered: Callable[[], None] | None = None,
-        flight: Flight[T] | None = None,
-    ) -> T:
+        Another's computation would not do: it may have begun before an invalidation that only a look tells of.
+        """
+        name, counts = request.name, request.counts
+        if name in self._crowds:
+            return MISSING
+        crowd, began = self._enter(name), self._log.epoch
+        flight = self._board(request, b"", crowd)
+        flight.boarded = True
+        try:
+            await flight.wait()
+            if flight.led_to is not None or not self._good(flight, began):
+                self.absent = 0
+                return MISSING
+            counts.misses += 1
+            value: T = flight.result()
+        except Exception as exc:  # whatever the computation raised
+            self.failed(request, exc, served_stale=False)
+            raise
+        finally:
+            self._leave(name, crowd)
+        return value
+
+    async def obtain(self, request: Request[T], seen: bytes, decided: Callable[[], None] | None = None) -> T:
         """The value: from another's fill, or computed here. `seen` is what was found and will not do.
 
-        `answered` is called once, when it is known who computes it. `flight` is what a `claim` just led to.
+        `decided` is called once, when it is known who computes it.
         """
-        crowd = self._crowds.get(request.name) or self._crowds.setdefault(request.name, Crowd())
-        crowd.size += 1
+        crowd = self._enter(request.name)
         pause = 0.0
-        step: Step | None = flight and self._noted(request.name, flight)
         try:
             while not self._owner.closed:
                 wakings, began = crowd.wakings, self._log.epoch
-                if step is None:
-                    # Those who were woken with this caller ask in this very turn as well.
-                    step = await self._asked(request, seen, together=pause > 0)
-                if answered is not None:
-                    answered()
-                    answered = None
+                # Those who were woken with this caller ask in this very turn as well.
+                step = await self._asked(request, seen, crowd, decided, together=pause > 0)
+                decided = None
                 if isinstance(step, Flight):
-                    request.counts.coalesced += step.boarded  # all but the one that started it
-                    step.boarded = True
-                    if not step.is_set():
-                        await step.wait()
                     if self._good(step, began):
                         value: T = step.result()
                         return value
@@ -119,13 +118,44 @@ class Filler:
                     seen = head(step.value)
                 else:
                     pause = await self._wait(crowd, wakings, step.left, pause)
-                step = None
         finally:
-            if crowd.leave():
-                del self._crowds[request.name]
+            self._leave(request.name, crowd)
         alone: Any = request.compute()  # a closed cache is no cache
         result: T = await alone if isawaitable(alone) else alone
         return result
+
+    async def _asked(
+        self,
+        request: Request[Any],
+        seen: bytes,
+        crowd: Crowd,
+        decided: Callable[[], None] | None,
+        *,
+        together: bool,
+    ) -> Step:
+        """What an asking from now on leads to. If that is a flight, it is over.
+
+        `together`: others ask in this very turn of the loop, so wait for them before it begins.
+        """
+        flight = self._board(request, seen, crowd, at_once=not together)
+        if together and not flight.asked:
+            await anyio.lowlevel.checkpoint()
+            flight.rounds.begin(flight)
+        if decided is not None:
+            flight.when_decided(decided)
+        shared, flight.boarded = flight.boarded, True
+        if not flight.is_set():
+            await flight.wait()
+        step = flight.led_to
+        if step is None:
+            request.counts.coalesced += shared  # by all but the first, who has started it
+            return flight
+        if isinstance(step, Flight):
+            request.counts.coalesced += step.boarded
+            step.boarded = True
+            if not step.is_set():
+                await step.wait()
+        return step
 
     def _fresh(self, request: Request[T], raw: bytes) -> Decoded[T] | None:
         """What another filled, if it is fresh."""
@@ -137,7 +167,7 @@ class Filler:
         if flight.abandoned:
             return False
         # A tag that only the computation named may have been invalidated since it began, before this caller came.
-        return not flight.tags or not 0 < self._log.newest(flight.key, flight.tags, flight.epoch) <= began
+        return not flight.tags or not 0 < self._log.newest(flight.request.key, flight.tags, flight.epoch) <= began
 
     async def _wait(self, crowd: Crowd, wakings: int, left: float, pause: float) -> float:
         """Wait for another process; how long the next look may be put off, where changes are not told."""
@@ -151,7 +181,7 @@ class Filler:
         return pause
 
     async def obtain_many(
-        self, requests: Sequence[Request[T]], seen: Mapping[str, bytes], answered: Callable[[], None]
+        self, requests: Sequence[Request[T]], seen: Mapping[str, bytes], decided: Callable[[], None]
     ) -> dict[str, T]:
         """`obtain` for several keys at once. Raises the first error, once all have ended."""
         values: dict[str, T] = {}
@@ -159,7 +189,7 @@ class Filler:
 
         async def one(request: Request[T]) -> None:
             try:
-                values[request.key] = await self.obtain(request, seen[request.key], answered)
+                values[request.key] = await self.obtain(request, seen[request.key], decided)
             except Exception as exc:  # noqa: BLE001 - raised below, bare instead of in a group
                 errors.append(exc)
 
@@ -187,9 +217,10 @@ class Filler:
 
         async def background() -> None:
             try:
-                step = await self._asked(request, seen, outlives=True)
-                if isinstance(step, Flight):
-                    await step.wait()
+                flight = self._board(request, seen)
+                await flight.wait()
+                if isinstance(flight.led_to, Flight):
+                    await flight.led_to.wait()
             finally:
                 self._renewing.discard(name)
 
@@ -223,95 +254,36 @@ class Filler:
         """After an invalidation: nobody joins these any more that no backend stands behind."""
         self._crew.forget_alone(concerns)
 
-    def _asked(
-        self, request: Request[Any], seen: bytes, *, together: bool = False, outlives: bool = False
-    ) -> Awaitable[Step]:
-        """What an asking leads to that begins from now on, and is shared by all who came before it began.
+    def _enter(self, name: str) -> Crowd:
+        crowd = self._crowds.get(name)
+        if crowd is None:
+            crowd = self._crowds[name] = Crowd()
+        crowd.size += 1
+        return crowd
 
-        `together`: others ask in this very turn of the loop, so wait for them before it begins.
+    def _leave(self, name: str, crowd: Crowd) -> None:
+        if crowd.leave():
+            del self._crowds[name]
+
+    def _board(
+        self, request: Request[T], seen: bytes, crowd: Crowd | None = None, *, at_once: bool = True
+    ) -> Flight[T]:
+        """The flight that asks from now on: `at_once`, unless another asks already.
+
+        The crowd decides how long it lives. A renewal in the background has none.
         """
         rounds = self._rounds if request.plan.local else self._exact_rounds
-        outlives, ahead = outlives or request.plan.outlives, rounds.get(request.name)
-        token = self._new_token()
-        if ahead is None:
-            return self._ask(rounds, request, seen, token, together=together, outlives=outlives)
-        ask = partial(self._ask, rounds, request, seen, token, together=together, outlives=outlives)
-        return self._follow(ahead, ask)
-
-    async def _follow(self, ahead: Round[Step], ask: Callable[..., Awaitable[Step]]) -> Step:
-        """What a round leads to that begins from now on: another caller's, else one's own."""
-        last, good = await ahead.follow()
-        return last.answer if good else await ask(after=last)
-
-    async def _ask(
-        self,
-        rounds: dict[str, Round[Step]],
-        request: Request[Any],
-        seen: bytes,
-        token: str,
-        *,
-        together: bool,
-        outlives: bool,
-        after: Round[Step] | None = None,
-    ) -> Step:
-        """Lead a round: ask for the lease, and do what follows from the answer."""
-        name = request.name
-        mine: Round[Step] = Round()
-        rounds[name] = mine
-        if after is not None:
-            after.next = mine
-        try:
-            if together:
-                await anyio.lowlevel.checkpoint()
-            mine.begun, epoch = True, self._log.epoch
-            floor = self._log.newest(request.key, request.plan.label.tags)
-            claim: Claim = _new(Claim, (name, token, epoch, floor, request.plan.lease, seen))
-            answer: Acquired | Away
-            try:
-                answer = await (self._far.try_acquire(claim) or self._far.acquire(claim))
-            except CacheUnavailable:
-                answer = await self._far.acquire(claim)
-            if self._owner.closed and isinstance(answer, Granted):  # while it was asked
-                await self._far.hold(name, token, lease=0.0)
-            step = mine.answer = self._step(request, answer, token, epoch, outlives)
-            mine.answered = True
-            return step
-        finally:
-            if rounds.get(name) is mine:
-                del rounds[name]
-            if not mine.answered and mine.begun:  # cancelled, with the lease perhaps granted to nobody
-                self._withdraw(name, token)
-            mine.end()
-
-    def _step(self, request: Request[Any], answer: Acquired | Away, token: str, epoch: int, outlives: bool) -> Step:
-        """What follows from an answer."""
-        if self._owner.closed:
-            return Busy("", 0.0)  # whoever sees this computes alone
-        if answer is AWAY:
-            return self._noted(request.name, self._crew.launch_alone(request))
-        if isinstance(answer, Granted):
-            return self._noted(request.name, self._crew.launch(request, token, epoch, outlives=outlives))
-        if isinstance(answer, Busy):
-            return self._crew.leased.get(answer.token, answer)
-        return answer
-
-    def _noted(self, name: str, flight: Flight[Any]) -> Flight[Any]:
-        """The key's crowd decides how long the flight lives. A renewal in the background has none."""
-        crowd = self._crowds.get(name)
-        if crowd is not None and flight not in crowd.flights:
-            crowd.flights.append(flight)
+        flight = rounds.open_to_all(request.name)
+        if flight is None:
+            flight = Flight(request, seen, self._new_token(), rounds, self._owner.loop)
+            if crowd is not None:
+                crowd.flights += (flight,)
+            else:
+                flight.outlives = True
+            rounds.add(flight)
+        if at_once:
+            rounds.begin(flight)
         return flight
-
-    def _withdraw(self, name: str, token: str) -> None:
-        """Give back a lease that may have been granted; twice, since the asking may still be on its way."""
-
-        async def give_back() -> None:
-            if await self._far.hold(name, token, lease=0.0) is False:
-                await self._clock.sleep(_ON_ITS_WAY)
-                await self._far.hold(name, token, lease=0.0)
-
-        if not self._owner.closed:
-            self._owner.start(give_back, "backstay lease withdrawn")
 
     def _new_token(self) -> str:
         return f"{self._process}-{next(self._acquisitions)}"

@@ -1,65 +1,117 @@
 """One computation, any number of callers: a flight is joined by its token and belongs to no caller.
 
-The computation runs in a task of the cache. Callers only wait for it: cancelling one, or the first, disturbs
-nobody. When the last caller has gone, the computation is cancelled, unless it was asked to go on.
+A flight asks for its key's lease and computes if that is granted, in a task of the cache. Callers only wait for it:
+cancelling one, or the first, disturbs nobody. When the last caller has gone, it is called off, unless it was asked
+to go on.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Generic, TypeVar
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from backstay.tasks import Handle, Signal, TaskOwner
+
+from .protocol import Busy, Hit
+from .request import Request
+
+if TYPE_CHECKING:
+    from .rounds import Rounds
 
 T = TypeVar("T")
 
 
 class Flight(Signal, Generic[T]):
-    """A computation under way. As a `Signal`, it is set when it has landed, whichever way."""
+    """A computation, from asking for its lease on. As a `Signal`, it is set when it is over, whichever way."""
 
     __slots__ = (
+        "_decided",
         "_error",
-        "_outlives",
+        "_on_decided",
         "_value",
         "abandoned",
+        "alone_since",
+        "asked",
         "boarded",
+        "context",
         "epoch",
-        "key",
-        "started",
+        "later",
+        "led_to",
+        "outlives",
+        "request",
+        "rounds",
+        "seen",
         "tags",
         "task",
         "token",
+        "unwanted",
     )
 
     def __init__(
         self,
-        key: str,
+        request: Request[T],
+        seen: bytes,
         token: str,
-        *,
-        epoch: int,
-        outlives: bool,
-        started: float,
-        loop: asyncio.AbstractEventLoop | None = None,
+        rounds: Rounds,
+        loop: asyncio.AbstractEventLoop | None,
     ) -> None:
-        """`outlives`: go on when the last caller has gone. `started` is a monotonic reading."""
+        """`seen` is what was found and will not do."""
         super().__init__(loop)
-        self.key = key
+        self.request = request
+        self.seen = seen
         self.token = token
-        self.started = started
-        self.epoch = epoch
-        """The newest one known when it began."""
-        self.tags: tuple[str, ...] = ()
-        """Those of the value, known once it is computed."""
+        self.rounds = rounds
+        self.outlives = request.plan.outlives
+        """Whether it goes on when the last caller has gone."""
+        self.context = copy_context()
+        """The first caller's: the computation runs in it."""
+        self.epoch = 0
+        """The newest one known when its lease was asked for."""
+        self.asked = False
+        """Whether it was. Who comes later has a right to a later answer."""
+        self.led_to: Step | None = None
+        """What the asking led to instead of a computation of its own."""
+        self.later: Flight[Any] | None = None
+        """What asks for the same key next: those board it who came after this one had asked."""
         self.boarded = False
         """Whether anybody waits, or has waited, for it: the first who does has started it."""
         self.task: Handle | None = None
         """What computes."""
+        self.alone_since: float | None = None
+        """The monotonic reading when it began to compute without a backend, if it does."""
+        self.tags: tuple[str, ...] = ()
+        """Those that the computation added, known once the value is there."""
+        self.unwanted = False
+        """Whether it was called off."""
         self.abandoned = False
-        """Whether it was cancelled with nobody aboard, perhaps just as somebody came: who meets it looks again."""
-        self._outlives = outlives
-        self._value: T | None = None
+        """Whether it ended because of that, perhaps just as somebody came: who meets it looks again."""
+        self._decided = False
+        self._on_decided: tuple[Callable[[], None], ...] = ()
         self._error: Exception | None = None
+        self._value: T | None = None
+
+    def when_decided(self, then: Callable[[], None]) -> None:
+        """Call this once it is known whether it computes."""
+        if self._decided:
+            then()
+        else:
+            self._on_decided += (then,)
+
+    def decided(self) -> None:
+        """It computes, or never will."""
+        self._decided = True
+        if self._on_decided:
+            for then in self._on_decided:
+                then()
+            self._on_decided = ()
+
+    def lead_to(self, step: Step) -> None:
+        """It computes nothing; those aboard go on with this."""
+        self.led_to = step
+        self.decided()
+        self.set()
 
     def land(self, value: T) -> None:
         """Hand out the value. The task may go on to store it; what happens then is nobody's business here."""
@@ -68,9 +120,10 @@ class Flight(Signal, Generic[T]):
             self.set()
 
     def fail(self, error: Exception | None) -> None:
-        """Hand out an error, unless there is a value. None: it was cancelled."""
+        """Hand out an error, unless there is a value. None: it was called off."""
         if not self._set:
             self._error, self.abandoned = error, error is None
+            self.decided()
             self.set()
 
     def result(self) -> T:
@@ -80,9 +133,19 @@ class Flight(Signal, Generic[T]):
         return self._value  # type: ignore[return-value]
 
     def end(self) -> None:
-        """Cancel the computation, unless it was asked to go on without callers."""
-        if not self._outlives and not self._set and self.task is not None:
+        """Nobody waits for it any more: call it off, unless it was asked to go on without callers."""
+        if self.outlives or self._set:
+            return
+        self.unwanted = True
+        if self.task is not None:
             self.task.cancel()
+        elif not self.asked:
+            self.rounds.over(self)
+            self.fail(None)
+
+
+Step: TypeAlias = Flight[Any] | Hit | Busy
+"""Another's computation in this process, a value, or a lease of another process."""
 
 
 class Crowd:
@@ -96,7 +159,7 @@ class Crowd:
 
     def __init__(self) -> None:
         self.size = 0
-        self.flights: list[Flight[Any]] = []
+        self.flights: tuple[Flight[Any], ...] = ()
         self.wakings = 0
         """How often it was woken. Read it before asking the backend: what happens meanwhile counts."""
         self._woken: Signal | None = None
@@ -141,51 +204,3 @@ class Crowd:
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
-
-
-class Round(Generic[T]):
-    """One asking, which those share who came before it began.
-
-    An answer that was asked for before a caller came may be older than what that caller has a right to. So at
-    most one asking per key runs, led by one of the callers, and the others wait for the *next* one.
-    """
-
-    __slots__ = ("_over", "_waited", "answer", "answered", "begun", "next")
-
-    def __init__(self) -> None:
-        # Most rounds are over before anybody asks: what they would wait for is made when they do.
-        self._waited: Signal | None = None
-        self._over = False
-        self.begun = False
-        self.answered = False
-        self.answer: T
-        self.next: Round[T] | None = None
-        """The one that began when this one was over."""
-
-    def end(self) -> None:
-        """It is over, answered or not."""
-        self._over = True
-        if self._waited is not None:
-            self._waited.set()
-
-    async def over(self) -> None:
-        """Come back when it is."""
-        if not self._over:
-            if self._waited is None:
-                self._waited = Signal()
-            await self._waited.wait()
-
-    async def follow(self) -> tuple[Round[T], bool]:
-        """The first round from now on that was answered, and True; or the last one there was, and False."""
-        began_before = self.begun
-        await self.over()
-        if self.answered and not began_before:
-            return self, True
-        last = self
-        # Whatever followed has begun after this caller came.
-        while (later := last.next) is not None:
-            await later.over()
-            if later.answered:
-                return later, True
-            last = later  # who asked was cancelled
-        return last, False

@@ -26,7 +26,7 @@ class Invalidator:
 
     async def replace(self, raws: Mapping[str, bytes | None], kept: float) -> Invalidation:
         """Store for `kept` seconds, or remove (None), by key."""
-        self._filler.forget_alone(lambda flight: flight.key in raws)
+        self._filler.forget_alone(lambda flight: flight.request.key in raws)
         applied = await self._shelf.put(raws, kept)
         for key in raws:
             self._tally.of(key).invalidated += 1
@@ -38,7 +38,7 @@ class Invalidator:
         """Invalidate all that the scopes match: keys for which `matches` is true, entries with one of the tags."""
 
         def concerns(flight: Flight[Any]) -> bool:
-            return (matches is not None and matches(flight.key)) or any(tag in flight.tags for tag in tags)
+            return (matches is not None and matches(flight.request.key)) or any(tag in flight.tags for tag in tags)
 
         self._filler.forget_alone(concerns)
         applied = await self._shelf.far.bump(scopes)

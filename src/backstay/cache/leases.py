@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from backstay.clock import Clock
 from backstay.tasks import Handle, TaskOwner
 
 from .far import FarTier
+from .flights import Flight
 
 
 class LeaseKeeper:
-    """Renews every lease it was told of at a third of the shortest lease, until it is told to let go.
+    """Renews the leases of all flights that have one, at a third of the shortest, until they are let go of.
 
     A lease that turns out to be void is let go of: the computation's fill will be refused, which is right.
     """
 
     def __init__(self, far: FarTier, owner: TaskOwner, clock: Clock) -> None:
+        self.leased: dict[str, Flight[Any]] = {}
+        """The flights under a lease, by its token."""
         self._far = far
         self._owner = owner
         self._clock = clock
-        self._held: dict[str, tuple[str, float]] = {}
         self._round: Handle | None = None
         self._period = 0.0
 
-    def hold(self, name: str, token: str, lease: float) -> None:
-        """Keep the lease that `token` holds on `name` at `lease` seconds."""
-        self._held[token] = (name, lease)
-        period = lease / 3
+    def hold(self, flight: Flight[Any]) -> None:
+        """Keep the lease that the flight was granted."""
+        self.leased[flight.token] = flight
+        period = flight.request.plan.lease / 3
         if self._round is not None and self._period <= period:
             return
         if self._round is not None:
@@ -33,18 +37,22 @@ class LeaseKeeper:
         self._period = period
         self._round = self._owner.start(self._renew_all, "backstay lease renewal")
 
-    def let_go(self, token: str) -> None:
+    def let_go(self, flight: Flight[Any]) -> None:
         """The lease needs no more renewals."""
-        self._held.pop(token, None)
+        self.leased.pop(flight.token, None)
 
     async def _renew_all(self) -> None:
         mine = self._round
         while True:
             await self._clock.sleep(self._period)
-            if not self._held:
+            if not self.leased:
                 break
-            for token, (name, lease) in list(self._held.items()):
-                if token in self._held and await self._far.hold(name, token, lease=lease) is False:
-                    self.let_go(token)
+            for token, flight in list(self.leased.items()):
+                request = flight.request
+                held = token not in self.leased or await self._far.hold(
+                    request.name, token, lease=request.plan.lease
+                )
+                if held is False:
+                    self.let_go(flight)
         if self._round is mine:
             self._round = None

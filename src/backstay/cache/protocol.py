@@ -17,6 +17,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol, runtime_checkable
 
+from backstay.errors import CacheUnavailable
+
 
 class Reading(NamedTuple):
     """What one look at the backend found."""
@@ -61,9 +63,9 @@ class CacheBackend(Protocol):
     without raising the floor); that two keys written in one call are seen together; that anything survives
     a restart.
 
-    Every method is awaited, and may be an ``async def``. It raises `CacheUnavailable` when the store cannot be
-    reached or does not answer within the backend's own budget, and then whether the operation happened is unknown.
-    A cancelled call may or may not have happened; it never disturbs another caller's.
+    Every method raises `CacheUnavailable` when the store cannot be reached or does not answer within the backend's
+    own budget, and then whether the operation happened is unknown. A cancelled call may or may not have happened;
+    it never disturbs another caller's.
     """
 
     async def read(self, keys: Sequence[str], /, *, since: int) -> Reading:
@@ -74,9 +76,9 @@ class CacheBackend(Protocol):
         """
         ...
 
-    def acquire(
+    async def acquire(
         self, key: str, token: str, /, *, epoch: int, floor: int, lease: float, seen: bytes
-    ) -> Awaitable[Acquired]:
+    ) -> Acquired:
         """Ask for the lease of a key, in one atomic step.
 
         * An entry whose first 32 bytes are not `seen` was filled since the caller looked: `Hit`.
@@ -94,7 +96,7 @@ class CacheBackend(Protocol):
         """
         ...
 
-    def fill(self, key: str, token: str, value: bytes, /, *, ttl: float) -> Awaitable[bool]:
+    async def fill(self, key: str, token: str, value: bytes, /, *, ttl: float) -> bool:
         """Store the value for `ttl` seconds and end the lease, if the lease still holds `token`.
 
         False, and nothing is changed, if it does not.
@@ -169,15 +171,39 @@ class Attentive(Protocol):
         ...
 
 
+class Claim(NamedTuple):
+    """What `CacheBackend.acquire` is asked for."""
+
+    key: str
+    token: str
+    epoch: int
+    floor: int
+    lease: float
+    seen: bytes
+
+
 @runtime_checkable
 class Prompt(Protocol):
-    """A backend that can be asked for one key without a coroutine in between: the fast way of a hit."""
+    """A backend that can be asked about one key without a coroutine in between: the fast way of a hit and a miss.
+
+    It fails with CacheUnavailable also where `CacheBackend` would have waited for a connection first.
+    """
 
     def look(self, key: str, /) -> Awaitable[bytes | None]:
-        """Like `read` of one key. News of the log are told to the audience before the answer is given.
+        """Like `read` of one key. News of the log are told to the audience before the answer is given."""
+        ...
 
-        Raises CacheUnavailable when awaited, also where `read` would have waited for a connection first.
+    def acquire_then(self, claim: Claim, then: Callable[[Acquired | CacheUnavailable], None], /) -> None:
+        """Like `acquire`, but `then` is told the answer: once, in the caller's event loop, after this has returned.
+
+        It raises nothing and returns quickly.
         """
+        ...
+
+    def fill_then(
+        self, key: str, token: str, value: bytes, then: Callable[[bool | CacheUnavailable], None], /, *, ttl: float
+    ) -> None:
+        """Like `fill`; with `then` as above."""
         ...
 
 

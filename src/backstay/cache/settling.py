@@ -9,7 +9,6 @@ import anyio
 from backstay.errors import ComputeTimeout
 
 from .filler import Filler
-from .flights import Flight
 from .freshness import Age, Lifetime, age
 from .request import Request
 from .shelf import Shelf
@@ -38,9 +37,7 @@ class Settler:
             self._filler.renew(request, seen)
         return True
 
-    async def obtain(
-        self, request: Request[T], found: Decoded[T] | None, seen: bytes, flight: Flight[T] | None = None
-    ) -> T:
+    async def obtain(self, request: Request[T], found: Decoded[T] | None, seen: bytes) -> T:
         """Compute, or wait for who does; the old value stands in where the caller allows it."""
         plan = request.plan
         request.counts.misses += 1
@@ -48,7 +45,7 @@ class Settler:
         limit = plan.hard_timeout if old is None or plan.soft_timeout is None else plan.soft_timeout
         try:
             if limit is None:
-                return await self._filler.obtain(request, seen, flight=flight)
+                return await self._filler.obtain(request, seen)
             with anyio.move_on_after(limit):
                 return await self._filler.obtain(request, seen)
             raise ComputeTimeout(f"computing {request.key!r} took longer than {limit} s; it goes on")

@@ -34,26 +34,26 @@ class _Seat(Generic[T]):
 class Together(Generic[T]):
     """Collects the keys whose computation fell to this call, and computes them in one go.
 
-    `answered` is called once per key, when it is known whether this call computes it. A key that is granted only
+    `decided` is called once per key, when it is known whether this call computes it. A key that is granted only
     later (the process that held its lease died) is computed alone.
     """
 
     def __init__(self, compute: ComputeMany[T], expected: int) -> None:
         self._compute = compute
-        self._unanswered = expected
-        self._all_answered = anyio.Event()
+        self._undecided = expected
+        self._all_decided = anyio.Event()
         self._turn = anyio.Lock()
         self._aboard: dict[_Seat[T], None] = {}
 
-    def answered(self) -> None:
-        """One more key has had its first answer."""
-        self._unanswered -= 1
-        if self._unanswered <= 0:
-            self._all_answered.set()
+    def decided(self) -> None:
+        """It is known of one more key."""
+        self._undecided -= 1
+        if self._undecided <= 0:
+            self._all_decided.set()
 
     def no_more(self) -> None:
-        """No further key will have an answer: whoever is aboard is served now."""
-        self._all_answered.set()
+        """It will be known of no further key: whoever is aboard is served now."""
+        self._all_decided.set()
 
     async def value(self, key: str) -> T | Missing:
         """The key's value. What stands behind each key's flight.
@@ -64,7 +64,7 @@ class Together(Generic[T]):
         seat = _Seat[T](key)
         self._aboard[seat] = None
         try:
-            await self._all_answered.wait()
+            await self._all_decided.wait()
             async with self._turn:
                 if not seat.served:
                     await self._serve()

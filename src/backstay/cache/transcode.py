@@ -80,8 +80,11 @@ class Transcoder:
         """
         if sensitive and self._encryptor is None:
             raise SealingRequired(f"{key!r} is sensitive, and this cache has no Encryptor to seal it with")
-        payload, flags = self._shrink(self._encode(key, value, codec))
-        return self._pack(_new(Envelope, (key, codec.number, flags, *times, tags, payload)))
+        payload, flags = self._encode(key, value, codec), 0
+        if self._compress_above is not None and len(payload) > self._compress_above:
+            payload, flags = self._shrink(payload)
+        envelope: Envelope = _new(Envelope, (key, codec.number, flags, *times, tags, payload))
+        return pack(envelope) if self._encryptor is None else self._seal(envelope, self._encryptor)
 
     def rewrite(self, envelope: Envelope, until: int) -> bytes | None:
         """The bytes of the same entry, fresh until another instant (ms since 1970). None if it does not open."""
@@ -89,7 +92,8 @@ class Transcoder:
         if payload is None:
             return None
         flags = envelope.flags & ~_SEALED
-        return self._pack(envelope._replace(fresh_until=until, dead_after=until, flags=flags, payload=payload))
+        renewed = envelope._replace(fresh_until=until, dead_after=until, flags=flags, payload=payload)
+        return pack(renewed) if self._encryptor is None else self._seal(renewed, self._encryptor)
 
     def read(self, envelope: Envelope, raw: bytes, codec: Codec[T]) -> Decoded[T] | Doubt:
         """The value in the envelope, or why it cannot be had. Never raises for bytes."""
@@ -107,11 +111,9 @@ class Transcoder:
         _, _, _, epoch, fresh, dead, cost, tags, _ = envelope
         return Decoded(value, epoch, fresh, dead, cost, tags, len(raw), payload)
 
-    def _pack(self, envelope: Envelope) -> bytes:
-        if self._encryptor is None:
-            return pack(envelope)
+    def _seal(self, envelope: Envelope, encryptor: Encryptor) -> bytes:
         sealed = envelope._replace(flags=envelope.flags | _SEALED)
-        return pack(sealed._replace(payload=self._encryptor.seal(envelope.payload, associated_data(sealed))))
+        return pack(sealed._replace(payload=encryptor.seal(envelope.payload, associated_data(sealed))))
 
     def _encode(self, key: str, value: Any, codec: Codec[Any]) -> bytes:
         try:
@@ -127,8 +129,6 @@ class Transcoder:
         return payload
 
     def _shrink(self, payload: bytes) -> tuple[bytes, int]:
-        if self._compress_above is None or len(payload) <= self._compress_above:
-            return payload, 0
         smaller = self._compressor.compress(payload)
         return (smaller, _COMPRESSED) if len(smaller) < len(payload) else (payload, 0)
 

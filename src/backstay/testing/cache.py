@@ -25,8 +25,10 @@ from typing import ClassVar
 
 import anyio
 
-from backstay.cache import Busy, CacheBackend, Granted, Hit
+from backstay.cache import Busy, CacheBackend, Granted, Hit, Prompt
 from backstay.cache.scopes import FLOOR, ScopeLog, pattern_scope, tag_scope
+
+from .interposed import Awaited
 
 HOSTILE_KEYS = (
     "}", "{", "{}", "{a}b", "a}b", "a}l", "}l", "{log}", "{log}z", ":", "*", "?", "[a]", "\\", "%", " ", "\n",
@@ -58,6 +60,10 @@ class CacheBackendSuite:
         async def opened() -> None:
             async with self.open() as backend:
                 await check(backend)
+            if isinstance(backend, Prompt):  # what it calls back with is no different
+                async with self.open() as another:
+                    await another.read((), since=0)  # to have a connection, which it does not wait for then
+                    await check(Awaited(another))
 
         for backend in self.backends:
             anyio.run(opened, backend=backend)

@@ -9,9 +9,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from backstay.cache import Busy, MemoryCache, Reading
+from backstay.cache import Busy, Granted, MemoryCache, Reading
 from backstay.clock import ManualClock
 from backstay.testing.cache import CacheBackendSuite
+from backstay.testing.interposed import CallsBack as Passing
 
 
 class ReturnsInAnyOrder(MemoryCache):
@@ -147,10 +148,46 @@ class KeysShareOneLease(MemoryCache):
         return await super().acquire(key, token, epoch=epoch, floor=floor, lease=lease, seen=seen)
 
 
+class CallsBack(MemoryCache):
+    """Sound, and a `Prompt`. What is broken of these is broken for those who are called back only."""
+
+    def __init__(self, *, clock):
+        super().__init__(clock=clock)
+        self._there = Passing(self)
+
+    async def look(self, key, /):
+        return await self._there.look(key)
+
+    def acquire_then(self, claim, then, /):
+        self._there.acquire_then(claim, then)
+
+    def fill_then(self, key, token, value, then, /, *, ttl):
+        self._there.fill_then(key, token, value, then, ttl=ttl)
+
+
+class CallsBackBeforeItReturns(CallsBack):
+    def acquire_then(self, claim, then, /):
+        then(Granted())
+
+
+class GrantsWhoIsCalledBack(CallsBack):
+    def acquire_then(self, claim, then, /):
+        super().acquire_then(claim, lambda _answer: then(Granted()))
+
+
+class StoresUnderAnyToken(CallsBack):
+    def fill_then(self, key, token, value, then, /, *, ttl):
+        held = self._held_by(key)
+        super().fill_then(key, held or token, value, then, ttl=ttl)
+
+    def _held_by(self, key):
+        return self._leases[key].token if key in self._leases else None
+
+
 BROKEN = [
     cls
     for cls in list(globals().values())
-    if isinstance(cls, type) and issubclass(cls, MemoryCache) and cls is not MemoryCache
+    if isinstance(cls, type) and issubclass(cls, MemoryCache) and cls not in (MemoryCache, CallsBack)
 ]
 CHECKS = [name for name in dir(CacheBackendSuite) if name.startswith("test_")]
 
@@ -183,8 +220,9 @@ def test_a_broken_backend_is_caught(kind):
     assert caught_by(kind)
 
 
-def test_a_sound_backend_is_not():
-    assert caught_by(MemoryCache) == []
+@pytest.mark.parametrize("kind", [MemoryCache, CallsBack])
+def test_a_sound_backend_is_not(kind):
+    assert caught_by(kind) == []
 
 
 GLUE = """
@@ -193,6 +231,7 @@ import pytest
 pytest.register_assert_rewrite("backstay.testing.cache")
 from backstay.cache import MemoryCache
 from backstay.testing.cache import CacheBackendSuite
+from backstay.testing.interposed import CallsBack as Passing
 
 class TestMine(CacheBackendSuite):
     @asynccontextmanager

@@ -16,7 +16,7 @@ import pytest
 
 from backstay.cache import Cache, Defaults, MemoryCache
 from backstay.cache.redis import RedisCache
-from backstay.testing.interposed import HeldUp, Interposed
+from backstay.testing.interposed import CallsBack, HeldUp, Interposed
 from backstay.testing.schedules import ScheduleSuite, chosen_seeds
 
 PATIENT = 10.0  # seconds of budget: where no link shall fall, a machine that stalls must not make it fall
@@ -79,6 +79,17 @@ class TestOnRedisFarAway(OnRedis):
     async def open_nodes(self, count):
         async with super().open_nodes(count) as backends:
             yield [HeldUp(backend, most=0.003) for backend in backends]
+
+
+@pytest.mark.redis
+@pytest.mark.slow
+class TestOnRedisFarAwayCallingBack(TestOnRedisFarAway):
+    """The same, and nobody waits in a task for a lease or a store."""
+
+    @asynccontextmanager
+    async def open_nodes(self, count):
+        async with super().open_nodes(count) as backends:
+            yield [CallsBack(backend) for backend in backends]
 
 
 @pytest.mark.redis

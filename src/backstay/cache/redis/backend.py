@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from backstay.cache.freshness import MAX_TTL
 from backstay.cache.protocol import (
@@ -16,6 +16,7 @@ from backstay.cache.protocol import (
     Audience,
     Busy,
     CacheBackend,
+    Claim,
     Granted,
     Held,
     Hit,
@@ -46,8 +47,6 @@ try:
     from redis.asyncio import Redis
 except ImportError as exc:
     raise MissingExtraError("redis", "backstay.cache.redis") from exc
-
-T = TypeVar("T")
 
 DEFAULT_BUDGET: Final = 0.25
 """Seconds within which Redis answers a request."""
@@ -181,20 +180,38 @@ class RedisCache:
 
     # Leases, values, the log, and locks.
 
-    def acquire(
+    async def acquire(
         self, key: str, token: str, /, *, epoch: int, floor: int, lease: float, seen: bytes
-    ) -> Awaitable[Acquired]:
+    ) -> Acquired:
         """Ask for the lease of a key, together with whoever else asks in this turn of the loop."""
-        return self._together(self._claims, key, token, _ms(lease), epoch, floor, seen)
+        await self._port.ready()
+        future, then = self._awaited()
+        self.acquire_then(Claim(key, token, epoch, floor, lease, seen), then)
+        answer: Acquired = await future
+        return answer
+
+    def acquire_then(self, claim: Claim, then: Callable[[Acquired | CacheUnavailable], None], /) -> None:
+        """Part of `Prompt`."""
+        key, token, epoch, floor, lease, seen = claim
+        self._claims.ask(key, self._names.entry_and_lease(key), then, token, _ms(lease), epoch, floor, seen)
 
     async def hold(self, key: str, token: str, /, *, lease: float) -> bool:
         """Renew or end a lease that is still the caller's."""
         command = call("hold", self._names.entry_and_lease(key)[1:], token, _ms(lease) if lease > 0 else 0)
         return bool(await self._run(command, self._reader.telling(key)))
 
-    def fill(self, key: str, token: str, value: bytes, /, *, ttl: float) -> Awaitable[bool]:
+    async def fill(self, key: str, token: str, value: bytes, /, *, ttl: float) -> bool:
         """Store and end the lease, if it is still the caller's, together with who else does in this turn."""
-        return self._together(self._fills, key, token, value, _ms(ttl))
+        await self._port.ready()
+        future, then = self._awaited()
+        self.fill_then(key, token, value, then, ttl=ttl)
+        return bool(await future)
+
+    def fill_then(
+        self, key: str, token: str, value: bytes, then: Callable[[bool | CacheUnavailable], None], /, *, ttl: float
+    ) -> None:
+        """Part of `Prompt`."""
+        self._fills.ask(key, self._names.entry_and_lease(key), then, token, value, _ms(ttl))
 
     async def put(self, entries: Mapping[str, bytes | None], /, *, ttl: float) -> None:
         """Store or remove, and void the leases: one write for all, one atomic step for each."""
@@ -230,16 +247,6 @@ class RedisCache:
 
     # The way to Redis.
 
-    def _together(self, batch: Batch[T], key: str, *arguments: Any) -> Awaitable[T]:
-        """No coroutine in between where the connection stands: every miss comes here twice."""
-        if not self._port.up:
-            return self._once_ready(batch, key, *arguments)
-        return batch.ask(key, self._names.entry_and_lease(key), *arguments)
-
-    async def _once_ready(self, batch: Batch[T], key: str, *arguments: Any) -> T:
-        await self._port.ready()
-        return await batch.ask(key, self._names.entry_and_lease(key), *arguments)
-
     async def _run(self, command: tuple[Any, ...], then: Callable[[Any], None] | None = None) -> Any:
         await self._port.ready()
         return await self._ask(command, then)
@@ -259,24 +266,33 @@ class RedisCache:
     def _future(
         self, send: Callable[[Deliver], None], then: Callable[[Any], None] | None = None
     ) -> asyncio.Future[Any]:
-        # Kept, because to ask which loop runs is a system call (before Python 3.12).
-        loop = self._owner.loop or asyncio.get_running_loop()
-        future: asyncio.Future[Any] = loop.create_future()
+        future, settle = self._awaited()
 
         def deliver(reply: Any) -> None:
             failure = self._port.failure(reply) if isinstance(reply, Exception) else None
             if failure is None and then is not None:
                 then(reply)
-            if future.done():
-                return
-            if failure is None:
-                future.set_result(reply)
-            else:
-                future.set_exception(failure)
-                future.exception()  # one of several asked at once: the first failure is enough for the caller
+            settle(reply if failure is None else failure)
 
         send(deliver)
         return future
+
+    def _awaited(self) -> tuple[asyncio.Future[Any], Callable[[Any], None]]:
+        """A future, and what settles it with an answer or CacheUnavailable, if anybody waits for it still."""
+        # Kept, because to ask which loop runs is a system call (before Python 3.12).
+        loop = self._owner.loop or asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+
+        def settle(answer: Any) -> None:
+            if future.done():
+                return
+            if isinstance(answer, CacheUnavailable):
+                future.set_exception(answer)
+                future.exception()  # one of several asked at once: the first failure is enough for the caller
+            else:
+                future.set_result(answer)
+
+        return future, settle
 
 
 def _way_to(url: str | Secret) -> Dial | SentinelDial | ClusterWay:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from backstay.errors import CacheUnavailable
 
@@ -14,6 +14,9 @@ from .scripts import call
 
 T = TypeVar("T")
 
+Then: TypeAlias = Callable[[T | CacheUnavailable], None]
+"""Is told an answer, or why there is none. Must not raise."""
+
 CALLS_PER_COMMAND: Final = 32
 """Most calls in one command: while a script runs, the server does nothing else."""
 
@@ -21,13 +24,13 @@ CALLS_PER_COMMAND: Final = 32
 class _Calls(Generic[T]):
     """Calls of one script, laid out as the command wants them: a list for each part, no object for each call."""
 
-    __slots__ = ("answers", "arguments", "keys", "names")
+    __slots__ = ("arguments", "keys", "names", "thens")
 
     def __init__(self) -> None:
         self.keys: list[str] = []
         self.names: list[bytes] = []
         self.arguments: list[Any] = []
-        self.answers: list[asyncio.Future[T]] = []
+        self.thens: list[Then[T]] = []
 
     def each(self) -> Iterator[_Calls[T]]:
         """One for each call."""
@@ -35,16 +38,15 @@ class _Calls(Generic[T]):
         names, arguments = len(self.names) // count, len(self.arguments) // count
         for i in range(count):
             alone: _Calls[T] = _Calls()
-            alone.keys, alone.answers = [self.keys[i]], [self.answers[i]]
+            alone.keys, alone.thens = [self.keys[i]], [self.thens[i]]
             alone.names = self.names[i * names : (i + 1) * names]
             alone.arguments = self.arguments[i * arguments : (i + 1) * arguments]
             yield alone
 
     def fail(self, error: CacheUnavailable) -> None:
         """There is no answer."""
-        for future in self.answers:
-            if not future.done():
-                future.set_exception(error)
+        for then in self.thens:
+            then(error)
 
 
 class Batch(Generic[T]):
@@ -64,25 +66,23 @@ class Batch(Generic[T]):
         self.port: Port
         """Set once, before anything is asked for."""
 
-    def ask(self, key: str, names: Sequence[bytes], *arguments: Any) -> asyncio.Future[T]:
-        """The answer about a key, asked for together with the others of this turn.
+    def ask(self, key: str, names: Sequence[bytes], then: Then[T], *arguments: Any) -> None:
+        """Ask about a key, together with the others of this turn; `then` is told the answer.
 
         `names` are the key's in Redis. All calls of a script have as many names and arguments.
         """
-        loop = self._loop
-        if loop is None:
-            loop = self._loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
         calls = self._calls
         if not calls.keys:
+            loop = self._loop
+            if loop is None:
+                loop = self._loop = asyncio.get_running_loop()
             loop.call_soon(self._send)
         calls.keys.append(key)
         calls.names += names
         calls.arguments += arguments
-        calls.answers.append(future)
+        calls.thens.append(then)
         if len(calls.keys) >= CALLS_PER_COMMAND:
             self._send()
-        return future
 
     def _send(self) -> None:
         calls = self._calls
@@ -110,6 +110,5 @@ class Batch(Generic[T]):
         if tell is not None:
             for key in calls.keys:
                 tell(key)
-        for future, answer in zip(calls.answers, reply, strict=True):
-            if not future.done():
-                future.set_result(read(answer))
+        for then, answer in zip(calls.thens, reply, strict=True):
+            then(read(answer))
