@@ -96,7 +96,8 @@ class TaskOwner:
     def __init__(self) -> None:
         # asyncio's loop only holds weak references to tasks; the owner holds the strong one.
         self._running: set[Handle] = set()
-        self._replies = 0
+        self.replies = 0
+        """Those asked for outside of any task: add one, and have `replied` called. `aclose` waits for it."""
         self._idle = Signal()
         self.closed = False
         """Whether `aclose` was called: nothing new starts from then on. To be looked at only."""
@@ -124,7 +125,7 @@ class TaskOwner:
         cancelled at once, so that its ``finally`` is reached. `last`: it may also start while `aclose` waits for
         something else.
         """
-        if self.closed and not (last and (self._running or self._replies)):
+        if self.closed and not (last and (self._running or self.replies)):
             raise RuntimeError(f"cannot start {name}: its owner is closed")
         loop = self.loop
         handle: Handle
@@ -136,20 +137,16 @@ class TaskOwner:
         self._running.add(handle)
         return handle
 
-    def expect(self) -> None:
-        """Something was asked for outside of any task, and `replied` will be called: `aclose` waits for that."""
-        self._replies += 1
-
     def replied(self) -> None:
         """The reply has come, or never will. What it leads to must have been started."""
-        self._replies -= 1
-        if not self._running and not self._replies:
+        self.replies -= 1
+        if not self._running and not self.replies:
             self._idle.set()
 
     async def aclose(self) -> None:
         """Cancel everything that runs and wait until it has ended. Safe from any task, and twice."""
         self.closed = True
-        while self._running or self._replies:
+        while self._running or self.replies:
             for handle in list(self._running):
                 handle.cancel()
             self._idle = Signal()
@@ -166,7 +163,7 @@ class TaskOwner:
 
     def _ended(self, handle: Handle) -> None:
         self._running.discard(handle)
-        if not self._running and not self._replies:
+        if not self._running and not self.replies:
             self._idle.set()
 
 

@@ -54,7 +54,7 @@ async def test_a_reply_that_is_expected_is_waited_for_and_so_is_what_it_leads_to
         await asyncio.sleep(0)
         done.append(1)
 
-    owner.expect()
+    owner.replies += 1
     closing = asyncio.ensure_future(owner.aclose())
     for _ in range(3):
         await asyncio.sleep(0)

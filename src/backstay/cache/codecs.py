@@ -83,7 +83,7 @@ class _Msgspec(Generic[T]):
             EncodingError: a value of a class that msgspec does not know, or one that would come back as a
                 plain dict because no type to decode into was given.
         """
-        if self._into is None:
+        if self._into is None and type(value) not in _ATOMS:
             _refuse_lossy(value)
         try:
             return bytes(self._encoder.encode(value))
@@ -193,8 +193,6 @@ def _refuse_lossy(value: Any) -> None:
 
     Looks at the first item of each container on the way down: mixed containers are the caller's to know.
     """
-    if type(value) in _ATOMS:
-        return
     sample = value
     for _ in range(_LOSSY_DEPTH):
         sample = _first(sample)

@@ -57,14 +57,16 @@ class Crew:
         self._clock = clock
         self._emit = emit
         self._alone: dict[str, Flight[Any]] = {}
+        # Bound once, and not for every flight: what each has alive, the garbage collector looks at.
+        self._when_answered, self._when_filled = self._answered, self._filled
 
     def ask(self, flight: Flight[Any]) -> None:
         """Ask for its lease. What the answer leads to comes about by itself."""
         if self._owner.closed:
             flight.lead_to(_CLOSED)
             flight.rounds.over(flight)
-        elif self._far.acquire_then(self._claim(flight), partial(self._answered, flight)):
-            self._owner.expect()
+        elif self._far.acquire_then(self._claim(flight), partial(self._when_answered, flight)):
+            self._owner.replies += 1
         else:
             self._start(flight, self._ask_and_fly)
 
@@ -195,10 +197,10 @@ class Crew:
 
     def _hand_over(self, flight: Flight[Any], entry: bytes, kept: float) -> bool:
         """Have the value stored, and the flight ended, without its task. False if that cannot be."""
-        filled = partial(self._filled, flight, entry, kept)
+        filled = partial(self._when_filled, flight, entry, kept)
         if not self._far.fill_then(flight.request.name, flight.token, entry, kept, filled):
             return False
-        self._owner.expect()
+        self._owner.replies += 1
         return True
 
     def _filled(self, flight: Flight[Any], entry: bytes, kept: float, stored: bool | CacheUnavailable) -> None:

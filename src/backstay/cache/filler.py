@@ -280,8 +280,8 @@ class Filler:
                 crowd.flights += (flight,)
             else:
                 flight.outlives = True
-            rounds.add(flight)
-        if at_once:
+            rounds.add(flight, at_once=at_once)
+        elif at_once:
             rounds.begin(flight)
         return flight
 

@@ -30,14 +30,17 @@ class Rounds:
             flight = flight.later
         return None if flight is None or flight.unwanted else flight
 
-    def add(self, flight: Flight[Any]) -> None:
-        """It asks at `begin`, or after the one that has asked already."""
+    def add(self, flight: Flight[Any], *, at_once: bool) -> None:
+        """It asks now, or at `begin`; or else after the one that has asked already."""
         name = flight.request.name
         ahead = self._first.get(name)
         if ahead is not None and ahead.asked:
             ahead.later = flight
-        else:
-            self._first[name] = flight
+            return
+        self._first[name] = flight
+        if at_once:
+            flight.asked = True
+            self._ask(flight)
 
     def begin(self, flight: Flight[Any]) -> None:
         """Ask, unless it has, or its turn has not come."""

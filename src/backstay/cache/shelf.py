@@ -159,7 +159,7 @@ class Shelf:
         `epoch` is the newest one known when the value began to be made, `cost` the seconds that took. Raises
         EncodingError, ValueTooLarge or SealingRequired, as `Transcoder.write`.
         """
-        now = self.now_ms()
+        now = self._clock.timestamp() * 1000.0
         fresh, dead = int(now + ttl * 1000.0), int(now + (ttl if kept is None else kept) * 1000.0)
         times: Times = _new(Times, (epoch, fresh, dead, int(cost * 1_000_000)))
         return self._transcoder.write(key, value, label.codec, times, label.tags, sensitive=label.sensitive)

@@ -81,7 +81,9 @@ class Tally:
         if counts is None:
             if len(self._by_key) >= _MOST_KEYS:
                 self._by_key.clear()
-            counts = self._by_key[key] = self._of_namespace(key)
+            namespace = namespace_of(key)
+            counts = self._by_namespace.get(namespace) or self._counts_of(namespace)
+            self._by_key[key] = counts
         return counts
 
     def looked_up(self, keys: Collection[str], hits: Collection[str]) -> None:
@@ -98,14 +100,11 @@ class Tally:
                 if key not in hits:
                     self.of(key).misses += 1
 
-    def _of_namespace(self, key: str) -> Counts:
-        namespace = namespace_of(key)
-        counts = self._by_namespace.get(namespace)
-        if counts is None:
-            if len(self._by_namespace) >= MAX_NAMESPACES:
-                namespace = "*"
-            counts = self._by_namespace.setdefault(namespace, Counts())
-        return counts
+    def _counts_of(self, namespace: str) -> Counts:
+        """Those of a namespace that is new."""
+        if len(self._by_namespace) >= MAX_NAMESPACES:
+            namespace = "*"
+        return self._by_namespace.setdefault(namespace, Counts())
 
     def snapshot(self, *, available: bool, queued: int) -> CacheStats:
         """A copy that does not change any more."""
