@@ -21,9 +21,9 @@ values that are sealed are authenticated as well, and all of the envelope with t
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum, IntFlag
-from operator import itemgetter
+from operator import add, getitem, itemgetter
 from typing import Any, Final, NamedTuple, Protocol
 
 from xxhash import xxh3_64_digest, xxh3_64_intdigest
@@ -121,8 +121,25 @@ def pack(entry: Envelope) -> bytes:
     return xxh3_64_digest(body) + body
 
 
-_kinds: dict[int, dict[int, bytes]] = {}
-_NONE: Final[dict[int, bytes]] = {}
+class _Kinds(dict[int, bytes]):
+    """What stands between times and key in a usual envelope of a codec, by the key's length. Each is made once."""
+
+    def __init__(self, codec: int) -> None:
+        super().__init__()
+        self._codec = codec
+
+    def __missing__(self, key_length: int) -> bytes:
+        kind = self[key_length] = _KIND.pack(_MARK, self._codec, 0, key_length, 0)
+        return kind
+
+
+class _ByCodec(dict[int, _Kinds]):
+    def __missing__(self, codec: int) -> _Kinds:
+        kinds = self[codec] = _Kinds(codec)
+        return kinds
+
+
+_kinds: Final = _ByCodec()
 
 
 def plain(raw: bytes, key: str, codec: int) -> int:
@@ -131,8 +148,7 @@ def plain(raw: bytes, key: str, codec: int) -> int:
     It goes on to the end of the bytes. 0: it is anything else, and `unpack` knows what.
     """
     name = key.encode() if key.isascii() else key.encode("utf-8", "surrogatepass")
-    kind = _kinds.get(codec, _NONE).get(len(name)) or _kind_of(codec, len(name))
-    if raw.startswith(kind + name, _KIND_AT) and raw.startswith(
+    if raw.startswith(_kinds[codec][len(name)] + name, _KIND_AT) and raw.startswith(
         xxh3_64_digest(raw[CHECKSUM_BYTES:] if len(raw) < _WORTH_A_VIEW else memoryview(raw)[CHECKSUM_BYTES:])
     ):
         return _START + len(name)
@@ -154,37 +170,45 @@ def fresh_payloads(
     except UnicodeEncodeError:  # a lone surrogate: whoever looks closely knows what to do with it
         return {}
     present: Any = raws
-    if start := _all_as_usual(names, present, codec, now_ms, log):
-        return dict(zip(keys, map(itemgetter(slice(start, None)), present), strict=True))
+    if lengths := _all_as_usual(names, present, codec, now_ms, log):
+        payload_in = {length: slice(_START + length, None) for length in set(lengths)}
+        return dict(zip(keys, _parts(present, payload_in, lengths), strict=True))
     payloads: dict[str, bytes] = {}
-    kinds, latest = _kinds.setdefault(codec, {}), log.latest
+    kinds, latest = _kinds[codec], log.latest
     checksums = map(xxh3_64_intdigest, [raw[CHECKSUM_BYTES:] for raw in present])
     for key, name, raw, right in zip(keys, names, present, checksums, strict=True):
         start = _START + len(name)
-        kind = kinds.get(len(name)) or _kind_of(codec, len(name))
-        if raw[_KIND_AT:start] == kind + name:
+        if raw[_KIND_AT:start] == kinds[len(name)] + name:
             checksum, epoch, fresh = _freshness_in(raw)
             if checksum == right and now_ms < fresh and (epoch >= latest or not log.newest(key, (), epoch)):
                 payloads[key] = raw[start:]
     return payloads
 
 
-def _all_as_usual(names: list[bytes], raws: Sequence[bytes], codec: int, now_ms: float, log: Log) -> int:
-    """Where each payload begins, if keys are as long as each other and what is asked of each holds of all; else 0.
+def _all_as_usual(
+    names: list[bytes], raws: Sequence[bytes], codec: int, now_ms: float, log: Log
+) -> list[int] | None:
+    """How long each key is, if what is asked of each holds of all: a few long comparisons instead of a loop.
 
-    A few long comparisons instead of a loop. Numbers are big-endian, and so they compare as bytes do.
+    Numbers are big-endian, and so they compare as bytes do.
     """
-    lengths = set(map(len, names))
-    if len(lengths) != 1:
-        return 0
-    kind = _kind_of(codec, length := lengths.pop())
+    lengths = list(map(len, names))
+    kind_in = {length: slice(_KIND_AT, _START + length) for length in set(lengths)}
     right = (
-        b"".join(map(itemgetter(slice(_KIND_AT, _START + length)), raws)) == b"".join(map(kind.__add__, names))
+        list(_parts(raws, kind_in, lengths)) == list(map(add, map(_kinds[codec].__getitem__, lengths), names))
         and b"".join(map(_checksum_in, raws)) == b"".join(map(xxh3_64_digest, map(_body_in, raws)))
-        and min(map(_fresh_in, raws)) > _number(int(now_ms))
+        and min(map(_fresh_in, raws), default=b"") > _number(int(now_ms))
         and (not log.latest or min(map(_epoch_in, raws)) >= _number(log.latest))
     )
-    return _START + length if right else 0
+    return lengths if right else None
+
+
+def _parts(raws: Sequence[bytes], part_in: dict[int, slice], lengths: list[int]) -> Iterator[bytes]:
+    """A part of each, which lies where the length of its key says. Mostly all are as long as each other."""
+    if len(part_in) == 1:
+        return map(itemgetter(*part_in.values()), raws)
+    cut: Any = getitem  # its type says less than Any does
+    return map(cut, raws, map(part_in.__getitem__, lengths))
 
 
 def unpack(raw: bytes, key: str) -> Envelope | Doubt:
@@ -212,12 +236,6 @@ def unpack(raw: bytes, key: str) -> Envelope | Doubt:
     return Envelope(key, codec, flags, epoch, fresh, dead, cost, tags, raw[payload_start:])
 
 
-def _kind_of(codec: int, key_length: int) -> bytes:
-    """What stands between times and key in a usual envelope; made once for each codec and length."""
-    kind = _kinds.setdefault(codec, {})[key_length] = _KIND.pack(_MARK, codec, 0, key_length, 0)
-    return kind
-
-
 def associated_data(entry: Envelope) -> bytes:
     """All of the entry but its payload, which a sealed payload is bound to.
 
@@ -227,7 +245,7 @@ def associated_data(entry: Envelope) -> bytes:
     name = key.encode() if key.isascii() else key.encode("utf-8", "surrogatepass")
     times = _pack_times(epoch, fresh, dead, min(cost, _MOST_COST))
     if not flags and not tags:
-        return times + (_kinds.get(codec, _NONE).get(len(name)) or _kind_of(codec, len(name))) + name
+        return times + _kinds[codec][len(name)] + name
     packed = _pack_tags(tags)
     return times + _KIND.pack(_MARK, codec, flags, len(name), len(packed)) + name + packed
 

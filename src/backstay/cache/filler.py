@@ -77,9 +77,9 @@ class Filler:
         if name in self._crowds:
             return MISSING
         crowd, began = self._enter(name), self._log.epoch
-        flight = self._board(request, b"", crowd)
-        flight.boarded = True
         try:
+            flight = self._board(request, b"", crowd)
+            flight.boarded = True
             await flight.wait()
             if flight.led_to is not None or not self._good(flight, began):
                 self.absent = 0
