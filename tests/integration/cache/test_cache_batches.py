@@ -7,8 +7,9 @@ import secrets
 
 import pytest
 
-from backstay.cache import Cache
+from backstay.cache import Cache, Claim
 from backstay.cache.redis import RedisCache
+from backstay.errors import CacheUnavailable
 
 pytestmark = [pytest.mark.redis, pytest.mark.asyncio]
 
@@ -43,3 +44,15 @@ async def test_what_one_turn_reads_is_one_command(redis_server):
 
 async def test_large_values_are_read_some_at_a_time(redis_server):
     assert 8 <= await _commands(redis_server.url, b"x" * 64 * 1024) <= 16
+
+
+async def test_who_fills_a_command_that_cannot_be_sent_is_not_called_back_before_its_asking_returns(redis_server):
+    told = []
+    async with RedisCache.open(redis_server.url) as backend:
+        for number in range(CALLERS):  # nothing has been waited for, so there is no connection yet
+            backend.acquire_then(Claim(f"key:{number}", "token", 0, 0, 1.0, b""), told.append)
+            assert not told
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert len(told) == CALLERS
+        assert all(isinstance(each, CacheUnavailable) for each in told)

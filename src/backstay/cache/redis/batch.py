@@ -99,8 +99,8 @@ class Batch(Generic[T]):
     def _send_together(self, calls: _Calls[T]) -> None:
         try:
             self.port.send(call(self._script, calls.names, *calls.arguments), partial(self._answered, calls))
-        except CacheUnavailable as exc:
-            calls.fail(exc)
+        except CacheUnavailable as exc:  # told later, because whoever asks is not told before that returns
+            asyncio.get_running_loop().call_soon(calls.fail, exc)
 
     def _answered(self, calls: _Calls[T], reply: Any) -> None:
         if isinstance(reply, Exception):
