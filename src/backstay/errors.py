@@ -131,6 +131,10 @@ class ComputeTimeout(CacheError, TimeoutError):
     """A computation exceeded its hard timeout, and nothing was at hand to serve instead."""
 
 
+class ComputeCancelled(CacheError):
+    """A computation ended as if it were cancelled, and nobody had called it off: something that it awaited was."""
+
+
 class LockError(CacheError):
     """The root of what locks raise."""
 

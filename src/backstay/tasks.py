@@ -96,11 +96,12 @@ class TaskOwner:
     def __init__(self) -> None:
         # asyncio's loop only holds weak references to tasks; the owner holds the strong one.
         self._running: set[Handle] = set()
+        self._last: set[Handle] = set()
         self.replies = 0
         """Those asked for outside of any task: add one, and have `replied` called. `aclose` waits for it."""
         self._idle = Signal()
         self.closed = False
-        """Whether `aclose` was called: nothing new starts from then on. To be looked at only."""
+        """Whether `aclose` was called: nothing new starts from then on but last words. To be looked at only."""
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -123,7 +124,7 @@ class TaskOwner:
 
         `run` must handle its own errors: there is nobody to raise them to. It takes its first step even if it is
         cancelled at once, so that its ``finally`` is reached. `last`: it may also start while `aclose` waits for
-        something else.
+        something else, and has a second to end before it is cancelled.
         """
         if self.closed and not (last and (self._running or self.replies)):
             raise RuntimeError(f"cannot start {name}: its owner is closed")
@@ -135,6 +136,8 @@ class TaskOwner:
             handle = scope = anyio.CancelScope()
             _start_on_trio(lambda: self._within(scope, run), name, context)
         self._running.add(handle)
+        if last:
+            self._last.add(handle)
         return handle
 
     def replied(self) -> None:
@@ -146,10 +149,13 @@ class TaskOwner:
     async def aclose(self) -> None:
         """Cancel everything that runs and wait until it has ended. Safe from any task, and twice."""
         self.closed = True
+        spared: frozenset[Handle] = frozenset(self._last)
         while self._running or self.replies:
-            for handle in list(self._running):
+            for handle in self._running - spared:
                 handle.cancel()
-            self._idle = Signal()
+            spared = frozenset()
+            if self._idle.is_set():
+                self._idle = Signal()
             # Again after a while: a cancellation can be lost on its way through a driver.
             with anyio.move_on_after(_CANCEL_AGAIN):
                 await self._idle.wait()
@@ -163,6 +169,7 @@ class TaskOwner:
 
     def _ended(self, handle: Handle) -> None:
         self._running.discard(handle)
+        self._last.discard(handle)
         if not self._running and not self.replies:
             self._idle.set()
 

@@ -108,6 +108,7 @@ class Cache:
         self._far.close()
         if self._locks is not None:
             self._locks.close()
+        self._filler.close()
         await self._owner.aclose()
 
     def get_or_compute(

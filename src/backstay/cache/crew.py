@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, TypeVar
 import anyio
 
 from backstay.clock import Clock
-from backstay.errors import CacheUnavailable, EncodingError, SealingRequired, ValueTooLarge
+from backstay.errors import CacheUnavailable, ComputeCancelled, EncodingError, SealingRequired, ValueTooLarge
 from backstay.events import Emitter
 from backstay.tasks import TaskOwner
 
@@ -35,8 +35,9 @@ LONE_BOUND: Final = 2.0
 """Without a backend, a caller joins a computation of its process that is at most this many seconds old."""
 
 _ON_ITS_WAY: Final = 0.25
-_CLOSED: Final = Busy("", 0.0)
-"""Whoever is told so by a closed cache computes alone."""
+_REFUSED: Final = 2
+_NOBODYS: Final = Busy("", 0.0)
+"""What a flight leads to that was called off."""
 
 _REASONS: Final[dict[type[Exception], Literal["unencodable", "too-large", "unsealed"]]] = {
     EncodingError: "unencodable",
@@ -63,9 +64,15 @@ class Crew:
     def ask(self, flight: Flight[Any]) -> None:
         """Ask for its lease. What the answer leads to comes about by itself."""
         if self._owner.closed:
-            flight.lead_to(_CLOSED)
+            self._call_off(flight)
+            return
+        try:
+            called_back = self._far.acquire_then(self._claim(flight), partial(self._when_answered, flight))
+        except Exception as exc:  # noqa: BLE001 - no backend raises any; who comes later must not wait for this one
+            flight.fail(exc)
             flight.rounds.over(flight)
-        elif self._far.acquire_then(self._claim(flight), partial(self._when_answered, flight)):
+            return
+        if called_back:
             self._owner.replies += 1
         else:
             self._start(flight, self._ask_and_fly)
@@ -97,12 +104,12 @@ class Crew:
 
     def _unanswered(self, flight: Flight[Any]) -> None:
         """The backend has called back without an answer."""
-        if not flight.unwanted and not self._owner.closed:
+        flight.unsure = True
+        if flight.unwanted or self._owner.closed:
+            self._withdraw(flight)
+            self._call_off(flight)
+        else:
             self._start(flight, self._ask_and_fly)
-            return
-        flight.lead_to(_CLOSED)
-        flight.rounds.over(flight)
-        self._withdraw(flight)
 
     def _too_late(self, flight: Flight[Any], answer: Acquired) -> None:
         """It was called off meanwhile, or the cache closed. Whoever asks next must not meet its lease."""
@@ -113,26 +120,37 @@ class Crew:
             finally:
                 flight.rounds.over(flight)
 
-        flight.lead_to(_CLOSED)
+        flight.lead_to(_NOBODYS)
         if isinstance(answer, Granted):
             self._owner.start(give_back, "backstay lease given back", last=True)
         else:
             flight.rounds.over(flight)
 
+    def _call_off(self, flight: Flight[Any]) -> None:
+        """It will not compute. If anybody is aboard all the same, the cache closes, and they compute alone."""
+        flight.lead_to(_NOBODYS)
+        flight.rounds.over(flight)
+
     async def _ask_and_fly(self, flight: Flight[Any]) -> None:
         """All of it in the task, where the backend has to be waited for."""
         answer: Acquired | Away | None = None
         error: Exception | None = None
+        flight.unsure |= self._far.available
         try:
             answer = await self._far.acquire(self._claim(flight))
         except Exception as exc:  # noqa: BLE001 - no backend raises any; handed to every caller aboard
             error = exc
         finally:
             if answer is None:  # or it was cancelled, with the lease perhaps granted to nobody
+                self._withdraw(flight)
                 flight.fail(error)
                 flight.rounds.over(flight)
-                self._withdraw(flight)
-        if answer is not None and self._takes_off(flight, answer):
+        if answer is None:
+            return
+        if self._owner.closed:
+            self._withdraw(flight)
+            self._call_off(flight)
+        elif self._takes_off(flight, answer):
             await (self._fly(flight) if flight.token else self._fly_alone(flight))
 
     def _takes_off(self, flight: Flight[Any], answer: Acquired | Away) -> bool:
@@ -142,6 +160,8 @@ class Crew:
             flight.decided()
         elif answer is AWAY:
             ahead = self._joinable_alone(flight.request)
+            if flight.unsure:
+                self._withdraw(flight)
             if ahead is not None:
                 flight.lead_to(ahead)
             else:
@@ -154,16 +174,23 @@ class Crew:
         return flight.led_to is None
 
     def _withdraw(self, flight: Flight[Any]) -> None:
-        """Give back a lease that may have been granted; twice, since the asking may still be on its way."""
+        """Give back a lease that may have been granted, once the backend can be asked.
+
+        Twice, since the asking may still be on its way. A cache that closes tries once.
+        """
         name, token = flight.request.name, flight.token
+        until = self._clock.monotonic() + flight.request.plan.lease
 
         async def give_back() -> None:
-            if await self._far.hold(name, token, lease=0.0) is False:
+            refused = 0
+            while refused < _REFUSED and self._clock.monotonic() < until:
+                ended = await self._far.hold(name, token, lease=0.0)
+                if ended is True or self._owner.closed:
+                    break
+                refused += ended is False
                 await self._clock.sleep(_ON_ITS_WAY)
-                await self._far.hold(name, token, lease=0.0)
 
-        if not self._owner.closed:
-            self._owner.start(give_back, "backstay lease withdrawn")
+        self._owner.start(give_back, "backstay lease withdrawn", last=True)
 
     async def _fly(self, flight: Flight[T]) -> None:
         """Compute under the lease, which is renewed meanwhile, and store under it."""
@@ -185,15 +212,31 @@ class Crew:
                 stored = await self._far.fill(request.name, flight.token, entry, ttl=kept)
         except Exception as exc:  # noqa: BLE001 - handed to every caller aboard
             error = exc
+        except anyio.get_cancelled_exc_class():
+            error = self._cancelled(flight)
+            raise
         finally:
-            if not handed_over:
-                if stored is None:  # the lease was not used up, nor found to be void
-                    # Also when cancelled: an orphaned lease would hold up the other processes.
-                    with anyio.CancelScope(shield=True):
-                        await self._far.hold(request.name, flight.token, lease=0.0)
+            if stored is not None:
                 self._let_go(flight, stored)
+            elif not handed_over:  # the lease was not used up, nor found to be void
+                # In a task of its own, which nobody cancels: an orphaned lease would hold up the other processes.
+                self._owner.start(partial(self._give_up, flight, error), "backstay lease given back", last=True)
+
+    async def _give_up(self, flight: Flight[Any], error: Exception | None) -> None:
+        """The computation came to nothing, or to nothing that is stored."""
+        try:
+            if await self._far.hold(flight.request.name, flight.token, lease=0.0) is AWAY:
+                self._withdraw(flight)
+        finally:
+            self._let_go(flight, None)
             # Only now: who is told of a failure may ask again, and must not meet this lease.
             flight.fail(error)
+
+    def _cancelled(self, flight: Flight[Any]) -> Exception | None:
+        """What those aboard are told of a cancellation. None if it was ours: then they look again."""
+        if flight.unwanted or self._owner.closed:
+            return None
+        return ComputeCancelled(f"the computation of {flight.request.key!r} was cancelled by something it awaited")
 
     def _hand_over(self, flight: Flight[Any], entry: bytes, kept: float) -> bool:
         """Have the value stored, and the flight ended, without its task. False if that cannot be."""
@@ -217,12 +260,14 @@ class Crew:
         try:
             stored = await self._far.fill(flight.request.name, flight.token, entry, ttl=kept)
         finally:
-            self._let_go(flight, stored)
+            # Refused, because the first attempt was not, perhaps: its answer was lost.
+            self._let_go(flight, stored or None)
 
     def _let_go(self, flight: Flight[Any], stored: bool | Away | None) -> None:
         """Its lease is no more. Count and tell if a store did not come about; None: none was wanted."""
         self._keeper.let_go(flight)
         if stored is AWAY:
+            self._withdraw(flight)
             self._emit(NotStored(key=flight.request.key, reason="unavailable"))
         elif stored is False:
             flight.request.counts.refused += 1
@@ -251,6 +296,9 @@ class Crew:
             self._emit(NotStored(key=request.key, reason="unavailable"))
         except Exception as exc:  # noqa: BLE001 - handed to every caller aboard
             error = exc
+        except anyio.get_cancelled_exc_class():
+            error = self._cancelled(flight)
+            raise
         finally:
             if self._alone.get(request.name) is flight:
                 del self._alone[request.name]

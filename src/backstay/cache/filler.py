@@ -73,7 +73,7 @@ class Filler:
 
         Another's computation would not do: it may have begun before an invalidation that only a look tells of.
         """
-        name, counts = request.name, request.counts
+        name, missed = request.name, True
         if name in self._crowds:
             return MISSING
         crowd, began = self._enter(name), self._log.epoch
@@ -82,14 +82,14 @@ class Filler:
             flight.boarded = True
             await flight.wait()
             if flight.led_to is not None or not self._good(flight, began):
-                self.absent = 0
+                self.absent, missed = 0, False
                 return MISSING
-            counts.misses += 1
             value: T = flight.result()
         except Exception as exc:  # whatever the computation raised
             self.failed(request, exc, served_stale=False)
             raise
         finally:
+            request.counts.misses += missed
             self._leave(name, crowd)
         return value
 
@@ -111,7 +111,8 @@ class Filler:
                         value: T = step.result()
                         return value
                 elif isinstance(step, Hit):
-                    found = self._fresh(request, step.value)
+                    # Who boarded another's asking may be shown what it has seen itself: that is nothing new.
+                    found = self._fresh(request, step.value) if head(step.value) != seen else None
                     if found is not None:
                         request.counts.coalesced += 1
                         return found.value
@@ -120,6 +121,8 @@ class Filler:
                     pause = await self._wait(crowd, wakings, step.left, pause)
         finally:
             self._leave(request.name, crowd)
+        if decided is not None:
+            decided()
         alone: Any = request.compute()  # a closed cache is no cache
         result: T = await alone if isawaitable(alone) else alone
         return result
@@ -139,8 +142,10 @@ class Filler:
         """
         flight = self._board(request, seen, crowd, at_once=not together)
         if together and not flight.asked:
-            await anyio.lowlevel.checkpoint()
-            flight.rounds.begin(flight)
+            try:
+                await anyio.lowlevel.checkpoint()
+            finally:  # also if this caller is cancelled: others may be aboard, or it outlives its callers
+                flight.rounds.begin(flight)
         if decided is not None:
             flight.when_decided(decided)
         shared, flight.boarded = flight.boarded, True
@@ -153,6 +158,7 @@ class Filler:
         if isinstance(step, Flight):
             request.counts.coalesced += step.boarded
             step.boarded = True
+            step.outlives |= request.plan.outlives
             if not step.is_set():
                 await step.wait()
         return step
@@ -200,6 +206,10 @@ class Filler:
             raise errors[0]
         return values
 
+    def close(self) -> None:
+        """The cache is about to be closed: whoever waits for another process waits no longer."""
+        self._wake(None)
+
     def _wake(self, name: str | None) -> None:
         """Whoever waits for this name looks again; for None, everybody."""
         if name is None:
@@ -218,6 +228,7 @@ class Filler:
         async def background() -> None:
             try:
                 flight = self._board(request, seen)
+                flight.boarded = True
                 await flight.wait()
                 if isinstance(flight.led_to, Flight):
                     await flight.led_to.wait()
@@ -276,13 +287,14 @@ class Filler:
         flight = rounds.open_to_all(request.name)
         if flight is None:
             flight = Flight(request, seen, self._new_token(), rounds, self._owner.loop)
+            flight.outlives = crowd is None or request.plan.outlives
             if crowd is not None:
-                crowd.flights += (flight,)
-            else:
-                flight.outlives = True
+                crowd.sets_off(flight)
             rounds.add(flight, at_once=at_once)
-        elif at_once:
-            rounds.begin(flight)
+        else:
+            flight.outlives |= crowd is None or request.plan.outlives
+            if at_once:
+                rounds.begin(flight)
         return flight
 
     def _new_token(self) -> str:

@@ -46,6 +46,7 @@ class Flight(Signal, Generic[T]):
         "tags",
         "task",
         "token",
+        "unsure",
         "unwanted",
     )
 
@@ -63,7 +64,7 @@ class Flight(Signal, Generic[T]):
         self.seen = seen
         self.token = token
         self.rounds = rounds
-        self.outlives = request.plan.outlives
+        self.outlives = False
         """Whether it goes on when the last caller has gone."""
         self.context = copy_context()
         """The first caller's: the computation runs in it."""
@@ -85,6 +86,8 @@ class Flight(Signal, Generic[T]):
         """Those that the computation added, known once the value is there."""
         self.unwanted = False
         """Whether it was called off."""
+        self.unsure = False
+        """Whether its lease may have been granted although no answer says so."""
         self.abandoned = False
         """Whether it ended because of that, perhaps just as somebody came: who meets it looks again."""
         self._decided = False
@@ -188,6 +191,10 @@ class Crowd:
 
             self._alarm = owner.start(ring, "backstay alarm")
         await self._woken.wait()
+
+    def sets_off(self, flight: Flight[Any]) -> None:
+        """The flight lives as long as there are callers. Those that are over need no looking after."""
+        self.flights = (*(each for each in self.flights if not each.is_set()), flight)
 
     def leave(self) -> bool:
         """One caller goes. True if it was the last; then the flights have been ended."""

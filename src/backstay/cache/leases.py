@@ -43,16 +43,17 @@ class LeaseKeeper:
 
     async def _renew_all(self) -> None:
         mine = self._round
-        while True:
+        try:
             await self._clock.sleep(self._period)
-            if not self.leased:
-                break
-            for token, flight in list(self.leased.items()):
-                request = flight.request
-                held = token not in self.leased or await self._far.hold(
-                    request.name, token, lease=request.plan.lease
-                )
-                if held is False:
-                    self.let_go(flight)
-        if self._round is mine:
-            self._round = None
+            while self.leased:
+                for token, flight in list(self.leased.items()):
+                    request = flight.request
+                    held = token not in self.leased or await self._far.hold(
+                        request.name, token, lease=request.plan.lease
+                    )
+                    if held is False:
+                        self.let_go(flight)
+                await self._clock.sleep(self._period)
+        finally:
+            if self._round is mine:
+                self._round = None

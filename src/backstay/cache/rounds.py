@@ -1,4 +1,4 @@
-"""At most one asking for a key's lease at a time, each shared by all who came before it began.
+"""Of each kind, at most one asking for a key's lease at a time, shared by all who came before it began.
 
 An answer that was asked for before a caller came may be older than what that caller has a right to. So who comes
 while one is under way boards the flight that asks next.
@@ -19,9 +19,6 @@ class Rounds:
         """`ask` asks for a flight's lease; once it is answered, `over` is to be called."""
         self._ask = ask
         self._first: dict[str, Flight[Any]] = {}
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._first
 
     def open_to_all(self, name: str) -> Flight[Any] | None:
         """The flight for this key that has not asked yet and will, if there is one."""

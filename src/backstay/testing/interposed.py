@@ -133,6 +133,8 @@ class CallsBack(Interposed):
                 answer: T | CacheUnavailable = await asked
             except CacheUnavailable as exc:
                 answer = exc
+            except Exception as exc:  # noqa: BLE001 - whatever it is, whoever waits is told
+                answer = CacheUnavailable(f"it raised {type(exc).__name__}")
             then(answer)
 
         task = asyncio.get_running_loop().create_task(call())

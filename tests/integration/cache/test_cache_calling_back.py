@@ -197,7 +197,7 @@ async def test_an_asking_that_outlasts_a_hard_timeout_goes_on(backend):
         assert await cache.get(KEY) == "value"
 
 
-async def test_a_renewal_that_shares_an_asking_with_callers_who_go_away_ends_with_it(backend):
+async def test_a_renewal_that_shares_an_asking_with_callers_who_go_away_goes_on(backend):
     async with Cache(backend) as cache:
         await cache.get_or_compute(KEY, lambda: "old", 0.001, swr=600)
         await backend.until("fill")
@@ -205,17 +205,19 @@ async def test_a_renewal_that_shares_an_asking_with_callers_who_go_away_ends_wit
         backend.shut("acquire")
         callers = []
         for _ in range(2):  # the second asks after the first
-            callers.append(asyncio.ensure_future(cache.get_or_compute(KEY, forever, refresh=True)))
+            callers.append(asyncio.ensure_future(cache.get_or_compute(KEY, lambda: "new", 60, refresh=True)))
             await turns()
         assert await cache.get_or_compute(KEY, lambda: "new", 0.001, swr=600) == "old"
         await turns()
         assert cache._filler._renewing
         for caller in callers:
             caller.cancel()
+        await turns()
+        backend.let_pass("acquire")
         async with asyncio.timeout(5):
             while cache._filler._renewing:
                 await asyncio.sleep(0)
-        backend.let_pass("acquire")
+        assert await cache.get(KEY) == "new"
 
 
 async def test_many_keys_are_computed_while_one_of_them_is_still_being_computed_by_somebody_else(backend, memory):

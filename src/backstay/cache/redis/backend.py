@@ -237,7 +237,7 @@ class RedisCache:
             case [1, int(fence)]:
                 return Held(fence)
             case [_, bytes(holder), int(left)]:
-                return Busy(holder.decode(), max(0, left) / 1000)
+                return Busy(holder.decode(errors="replace"), max(0, left) / 1000)
             case _:
                 raise CacheUnavailable("Redis gave an answer that no lock gives")
 
@@ -309,7 +309,7 @@ def _acquired(answer: Any) -> Acquired:
         case [1, bytes(value)]:
             return Hit(value)
         case [2, bytes(holder), int(left)]:
-            return Busy(holder.decode(), max(0, left) / 1000)
+            return Busy(holder.decode(errors="replace"), max(0, left) / 1000)
         case _:
             return _GRANTED
 

@@ -128,10 +128,10 @@ class ClusterPort:
 
     async def ready(self) -> None:
         """Come back once a node is up. The first attempt is waited for, a budget long."""
-        if not self._started:
+        if not self._started and not self._owner.closed:
             self._started = True
             self._owner.start(self._supervise, "backstay redis cluster")
-        if not self._tried.is_set():
+        if self._started and not self._tried.is_set():
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._budget):
                     await self._tried.wait()

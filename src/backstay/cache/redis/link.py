@@ -81,10 +81,10 @@ class Link:
         """Come back once the link is up. The first attempt is waited for, a budget long."""
         if self._wire is not None:
             return
-        if not self._started:
+        if not self._started and not self._owner.closed:
             self._started = True
             self._supervisor = self._owner.start(self._supervise, "backstay redis link")
-        if not self._tried.is_set():
+        if self._started and not self._tried.is_set():
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._budget):
                     await self._tried.wait()
