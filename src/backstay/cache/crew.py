@@ -178,19 +178,25 @@ class Crew:
 
         Twice, since the asking may still be on its way. A cache that closes tries once.
         """
-        name, token = flight.request.name, flight.token
         until = self._clock.monotonic() + flight.request.plan.lease
+        self._end_lease(flight.request.name, flight.token, _REFUSED, until)
 
-        async def give_back() -> None:
-            refused = 0
-            while refused < _REFUSED and self._clock.monotonic() < until:
-                ended = await self._far.hold(name, token, lease=0.0)
-                if ended is True or self._owner.closed:
-                    break
-                refused += ended is False
-                await self._clock.sleep(_ON_ITS_WAY)
+    def _end_lease(self, name: str, token: str, refusals: int, until: float) -> None:
+        """Ask for the lease's end, and again after a while, until it is granted, or refused that often."""
 
-        self._owner.start(give_back, "backstay lease withdrawn", last=True)
+        async def ask() -> None:
+            ended = await self._far.hold(name, token, lease=0.0)
+            left = refusals - (ended is False)
+            over = ended is True or not left or self._clock.monotonic() >= until
+            if not over and not self._owner.closed:
+                self._owner.start(partial(again, left), "backstay lease withdrawn")
+
+        async def again(left: int) -> None:
+            await self._clock.sleep(_ON_ITS_WAY)
+            self._end_lease(name, token, left, until)
+
+        # What asks may end before it is cancelled; what only waits holds up no closing.
+        self._owner.start(ask, "backstay lease withdrawn", last=True)
 
     async def _fly(self, flight: Flight[T]) -> None:
         """Compute under the lease, which is renewed meanwhile, and store under it."""

@@ -194,7 +194,8 @@ class Crowd:
 
     def sets_off(self, flight: Flight[Any]) -> None:
         """The flight lives as long as there are callers. Those that are over need no looking after."""
-        self.flights = (*(each for each in self.flights if not each.is_set()), flight)
+        under_way = [each for each in self.flights if not each.is_set()] if self.flights else ()
+        self.flights = (*under_way, flight)
 
     def leave(self) -> bool:
         """One caller goes. True if it was the last; then the flights have been ended."""
