@@ -116,15 +116,15 @@ class Crew:
 
         async def give_back() -> None:
             try:
-                await self._far.hold(flight.request.name, flight.token, lease=0.0)
+                await self._give_back(flight)
             finally:
                 flight.rounds.over(flight)
 
-        flight.lead_to(_NOBODYS)
         if isinstance(answer, Granted):
+            flight.lead_to(_NOBODYS)
             self._owner.start(give_back, "backstay lease given back", last=True)
         else:
-            flight.rounds.over(flight)
+            self._call_off(flight)
 
     def _call_off(self, flight: Flight[Any]) -> None:
         """It will not compute. If anybody is aboard all the same, the cache closes, and they compute alone."""
@@ -172,6 +172,11 @@ class Crew:
             flight.lead_to(answer)
         flight.rounds.over(flight)
         return flight.led_to is None
+
+    async def _give_back(self, flight: Flight[Any]) -> None:
+        """End the lease that was granted; later, if the backend is away."""
+        if await self._far.hold(flight.request.name, flight.token, lease=0.0) is AWAY:
+            self._withdraw(flight)
 
     def _withdraw(self, flight: Flight[Any]) -> None:
         """Give back a lease that may have been granted, once the backend can be asked.
@@ -231,8 +236,7 @@ class Crew:
     async def _give_up(self, flight: Flight[Any], error: Exception | None) -> None:
         """The computation came to nothing, or to nothing that is stored."""
         try:
-            if await self._far.hold(flight.request.name, flight.token, lease=0.0) is AWAY:
-                self._withdraw(flight)
+            await self._give_back(flight)
         finally:
             self._let_go(flight, None)
             # Only now: who is told of a failure may ask again, and must not meet this lease.

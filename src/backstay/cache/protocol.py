@@ -172,7 +172,7 @@ class Attentive(Protocol):
 
 
 class Claim(NamedTuple):
-    """What `CacheBackend.acquire` is asked for."""
+    """What `CacheBackend.acquire` is asked for; the fields are its parameters."""
 
     key: str
     token: str
@@ -196,7 +196,7 @@ class Prompt(Protocol):
     def acquire_then(self, claim: Claim, then: Callable[[Acquired | CacheUnavailable], None], /) -> None:
         """Like `acquire`, but `then` is told the answer: once, in the caller's event loop, after this has returned.
 
-        It raises nothing and returns quickly.
+        Neither raises: what went wrong is told as well. `then` returns quickly.
         """
         ...
 
