@@ -9,54 +9,15 @@ import asyncio
 import pytest
 
 from backstay.cache import MISSING, Cache, MemoryCache
-from backstay.errors import CacheUnavailable, ComputeTimeout
+from backstay.clock import ManualClock
+from backstay.errors import ComputeTimeout
 from backstay.testing.interposed import CallsBack
+
+from .gated import Gated, turns
 
 pytestmark = pytest.mark.asyncio
 
 KEY = "ns:id:1"
-
-
-class Gated(CallsBack):
-    """Notes what it is asked, and answers what was not let pass only when told to."""
-
-    def __init__(self, inner):
-        super().__init__(inner)
-        self.asked = []
-        self.gates = {}
-        self.lost = set()
-        """Answers that get lost: the next one of each."""
-
-    def shut(self, what):
-        self.gates[what] = asyncio.Event()
-
-    def let_pass(self, what):
-        self.gates.pop(what).set()
-
-    async def acquire(self, key, token, /, **options):
-        return await self._answer("acquire", super().acquire(key, token, **options))
-
-    async def fill(self, key, token, value, /, *, ttl):
-        return await self._answer("fill", super().fill(key, token, value, ttl=ttl))
-
-    async def hold(self, key, token, /, *, lease):
-        return await self._answer("hold" if lease else "end", super().hold(key, token, lease=lease))
-
-    async def _answer(self, what, doing):
-        self.asked.append(what)
-        answer = await doing
-        if what in self.gates:
-            await self.gates[what].wait()
-        if what in self.lost:
-            self.lost.remove(what)
-            raise CacheUnavailable("lost")
-        return answer
-
-    async def until(self, what, count=1):
-        """Until it was asked that often."""
-        async with asyncio.timeout(10):
-            while self.asked.count(what) < count:
-                await asyncio.sleep(0)
 
 
 @pytest.fixture
@@ -69,26 +30,26 @@ def backend(memory):
     return Gated(memory)
 
 
-async def turns(count=5):
-    for _ in range(count):
-        await asyncio.sleep(0)
+@pytest.fixture
+def opened(backend):
+    return Cache(CallsBack(backend))
 
 
 async def forever():
     await asyncio.Event().wait()
 
 
-async def test_a_miss_asks_for_the_lease_and_stores_and_needs_no_more(backend):
-    async with Cache(backend) as cache:
+async def test_a_miss_asks_for_the_lease_and_stores_and_needs_no_more(opened, backend):
+    async with opened as cache:
         assert await cache.get_or_compute(KEY, lambda: "value") == "value"
         await backend.until("fill")
         assert await cache.get(KEY) == "value"
     assert backend.asked == ["acquire", "fill"]
 
 
-async def test_the_value_is_handed_out_before_the_store_is_over_and_closing_waits_for_it(backend, memory):
+async def test_the_value_is_handed_out_before_the_store_is_over_and_closing_waits_for_it(opened, backend, memory):
     backend.shut("fill")
-    async with Cache(backend) as cache, Cache(memory) as other:
+    async with opened as cache, Cache(memory) as other:
         assert await cache.get_or_compute(KEY, lambda: "value") == "value"
         closing = asyncio.ensure_future(cache.aclose())
         await turns()
@@ -99,19 +60,19 @@ async def test_the_value_is_handed_out_before_the_store_is_over_and_closing_wait
     assert backend.asked == ["acquire", "fill"]
 
 
-async def test_a_store_whose_answer_is_lost_is_tried_again(backend):
+async def test_a_store_whose_answer_is_lost_is_tried_again(opened, backend):
     backend.lost.add("fill")
-    async with Cache(backend) as cache:
+    async with opened as cache:
         assert await cache.get_or_compute(KEY, lambda: "value") == "value"
         await backend.until("fill", 2)
         assert await cache.get(KEY) == "value"
     assert backend.asked == ["acquire", "fill", "fill"]
 
 
-async def test_a_store_whose_answer_is_lost_while_the_cache_closes_is_tried_again(backend, memory):
+async def test_a_store_whose_answer_is_lost_while_the_cache_closes_is_tried_again(opened, backend, memory):
     backend.shut("fill")
     backend.lost.add("fill")
-    async with Cache(backend) as cache, Cache(memory) as other:
+    async with opened as cache, Cache(memory) as other:
         assert await cache.get_or_compute(KEY, lambda: "value") == "value"
         closing = asyncio.ensure_future(cache.aclose())
         await turns()
@@ -120,19 +81,19 @@ async def test_a_store_whose_answer_is_lost_while_the_cache_closes_is_tried_agai
         assert await other.get(KEY) == "value"
 
 
-async def test_an_asking_whose_answer_is_lost_is_repeated_and_computes_once(backend):
+async def test_an_asking_whose_answer_is_lost_is_repeated_and_computes_once(opened, backend):
     backend.lost.add("acquire")
     computed = []
-    async with Cache(backend) as cache:
+    async with opened as cache:
         values = [cache.get_or_compute(KEY, lambda: computed.append(1) or "value") for _ in range(3)]
         assert await asyncio.gather(*values) == ["value"] * 3
     assert computed == [1]
     assert backend.asked.count("fill") == 1
 
 
-async def test_a_lease_that_nobody_wants_any_more_is_given_back_before_the_next_one_asks(backend):
+async def test_a_lease_that_nobody_wants_any_more_is_given_back_before_the_next_one_asks(opened, backend):
     backend.shut("acquire")
-    async with Cache(backend) as cache:
+    async with opened as cache:
         first = asyncio.ensure_future(cache.get_or_compute(KEY, forever))
         await backend.until("acquire")
         first.cancel()
@@ -144,9 +105,9 @@ async def test_a_lease_that_nobody_wants_any_more_is_given_back_before_the_next_
     assert backend.asked == ["acquire", "end", "acquire", "fill"]
 
 
-async def test_who_is_left_has_the_computation_of_who_was_cancelled_while_asking(backend):
+async def test_who_is_left_has_the_computation_of_who_was_cancelled_while_asking(opened, backend):
     backend.shut("acquire")
-    async with Cache(backend) as cache:
+    async with opened as cache:
         first = asyncio.ensure_future(cache.get_or_compute(KEY, lambda: "first"))
         await backend.until("acquire")
         second = asyncio.ensure_future(cache.get_or_compute(KEY, lambda: "second"))
@@ -158,10 +119,10 @@ async def test_who_is_left_has_the_computation_of_who_was_cancelled_while_asking
     assert "end" not in backend.asked
 
 
-async def test_an_asking_that_nobody_waits_for_and_whose_answer_is_lost_leaves_no_lease(backend, memory):
+async def test_an_asking_that_nobody_waits_for_and_whose_answer_is_lost_leaves_no_lease(opened, backend, memory):
     backend.shut("acquire")
     backend.lost.add("acquire")
-    async with Cache(backend) as cache, Cache(memory) as other:
+    async with opened as cache, Cache(memory) as other:
         only = asyncio.ensure_future(cache.get_or_compute(KEY, forever))
         await backend.until("acquire")
         only.cancel()
@@ -171,9 +132,9 @@ async def test_an_asking_that_nobody_waits_for_and_whose_answer_is_lost_leaves_n
         assert await asyncio.wait_for(other.get_or_compute(KEY, lambda: "value"), 5) == "value"
 
 
-async def test_a_lease_that_is_granted_to_a_cache_that_closes_is_given_back(backend, memory):
+async def test_a_lease_that_is_granted_to_a_cache_that_closes_is_given_back(opened, backend, memory):
     backend.shut("acquire")
-    async with Cache(backend) as cache, Cache(memory) as other:
+    async with opened as cache, Cache(memory) as other:
         caller = asyncio.ensure_future(cache.get_or_compute(KEY, lambda: "alone"))
         await backend.until("acquire")
         closing = asyncio.ensure_future(cache.aclose())
@@ -187,9 +148,9 @@ async def test_a_lease_that_is_granted_to_a_cache_that_closes_is_given_back(back
     assert backend.asked == ["acquire", "end"]
 
 
-async def test_an_asking_that_outlasts_a_hard_timeout_goes_on(backend):
+async def test_an_asking_that_outlasts_a_hard_timeout_goes_on(opened, backend):
     backend.shut("acquire")
-    async with Cache(backend) as cache:
+    async with opened as cache:
         with pytest.raises(ComputeTimeout):
             await cache.get_or_compute(KEY, lambda: "value", hard_timeout=0.01)
         backend.let_pass("acquire")
@@ -197,17 +158,19 @@ async def test_an_asking_that_outlasts_a_hard_timeout_goes_on(backend):
         assert await cache.get(KEY) == "value"
 
 
-async def test_a_renewal_that_shares_an_asking_with_callers_who_go_away_goes_on(backend):
-    async with Cache(backend) as cache:
-        await cache.get_or_compute(KEY, lambda: "old", 0.001, swr=600)
+async def test_a_renewal_that_shares_an_asking_with_callers_who_go_away_goes_on():
+    clock = ManualClock()
+    backend = Gated(MemoryCache(clock=clock))
+    async with Cache(CallsBack(backend), clock=clock) as cache:
+        await cache.get_or_compute(KEY, lambda: "old", 1, swr=600)
         await backend.until("fill")
-        await asyncio.sleep(0.005)  # by then it is stale
+        clock.advance(2)
         backend.shut("acquire")
         callers = []
         for _ in range(2):  # the second asks after the first
             callers.append(asyncio.ensure_future(cache.get_or_compute(KEY, lambda: "new", 60, refresh=True)))
             await turns()
-        assert await cache.get_or_compute(KEY, lambda: "new", 0.001, swr=600) == "old"
+        assert await cache.get_or_compute(KEY, lambda: "new", 1, swr=600) == "old"
         await turns()
         assert cache._filler._renewing
         for caller in callers:
@@ -220,7 +183,7 @@ async def test_a_renewal_that_shares_an_asking_with_callers_who_go_away_goes_on(
         assert await cache.get(KEY) == "new"
 
 
-async def test_many_keys_are_computed_while_one_of_them_is_still_being_computed_by_somebody_else(backend, memory):
+async def test_many_keys_are_computed_while_somebody_else_still_computes_one_of_them(opened, backend, memory):
     """It is enough to know who computes a key: two calls that wait for each other's keys would wait for ever."""
     other, go = "ns:id:2", asyncio.Event()
     backend.shut("acquire")
@@ -233,7 +196,7 @@ async def test_many_keys_are_computed_while_one_of_them_is_still_being_computed_
         go.set()
         return dict.fromkeys(keys, "two")
 
-    async with Cache(backend) as cache:
+    async with opened as cache:
         first = asyncio.ensure_future(cache.get_or_compute(KEY, forever))
         await backend.until("acquire")
         ones = asyncio.ensure_future(cache.get_many_or_compute([KEY], one))
@@ -251,12 +214,12 @@ async def test_many_keys_are_computed_while_one_of_them_is_still_being_computed_
         first.cancel()
 
 
-async def test_a_loop_whose_tasks_begin_at_once(backend, memory):
+async def test_a_loop_whose_tasks_begin_at_once(opened, memory):
     if not hasattr(asyncio, "eager_task_factory"):
         return  # Python 3.11 has none
     asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
-    for each in (backend, memory):
-        async with Cache(each) as cache:
+    for each in (opened, Cache(memory)):
+        async with each as cache:
             values = [cache.get_or_compute(f"ns:id:{number}", lambda: "value") for number in range(9)]
             assert await asyncio.gather(*values) == ["value"] * 9
             assert await cache.get("ns:id:3") == "value"

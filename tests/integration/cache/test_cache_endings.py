@@ -10,35 +10,23 @@ import pytest
 
 from backstay.cache import Cache, MemoryCache
 from backstay.cache.redis import RedisCache
-from backstay.errors import CacheUnavailable, ComputeCancelled, ComputeTimeout
-from backstay.testing.interposed import CallsBack, Interposed
+from backstay.errors import ComputeCancelled, ComputeTimeout
+from backstay.testing.interposed import CallsBack
+
+from .gated import Gated, turns
 
 KEY, OTHER = "ns:id:1", "ns:id:2"
 SOON = 5.0
 
 
-class Late(Interposed):
-    """Some operations take a moment, before or after they are done."""
-
-    def __init__(self, inner, *late):
-        super().__init__(inner)
-        self._late = late
-
-    async def acquire(self, key, token, /, **options):
-        answer = await super().acquire(key, token, **options)
-        if "acquire" in self._late:
-            await asyncio.sleep(0.05)
-        return answer
-
-    async def hold(self, key, token, /, *, lease):
-        if not lease and "end" in self._late:
-            await asyncio.sleep(0.05)
-        return await super().hold(key, token, lease=lease)
-
-
 @pytest.fixture
 def memory():
     return MemoryCache()
+
+
+@pytest.fixture
+def backend(memory):
+    return Gated(memory)
 
 
 async def soon(awaitable):
@@ -50,7 +38,6 @@ def start(coroutine):
 
 
 async def fails():
-    await asyncio.sleep(0.01)
     raise ValueError
 
 
@@ -59,47 +46,56 @@ async def forever():
 
 
 @pytest.mark.asyncio
-async def test_a_caller_cancelled_while_a_failure_gives_its_lease_back(memory):
-    async with Cache(Late(memory, "end")) as cache, Cache(memory) as other:
+async def test_a_caller_cancelled_while_a_failure_gives_its_lease_back(backend, memory):
+    backend.shut("end")
+    async with Cache(backend) as cache, Cache(memory) as other:
         caller = start(cache.get_or_compute(KEY, fails))
-        await asyncio.sleep(0.03)
+        await backend.until("end")
         caller.cancel()
-        assert await soon(other.get_or_compute(KEY, lambda: 1)) == 1  # told of the end of the lease
+        await turns()
+        backend.let_pass("end")
+        await turns()
         assert not cache._filler._crew._keeper.leased
+        assert await soon(cache.get_or_compute(KEY, lambda: 1)) == 1
+        assert await soon(other.get_or_compute(KEY, lambda: 2)) == 1
 
 
 @pytest.mark.asyncio
-async def test_closing_while_a_failure_gives_its_lease_back(memory):
-    cache = Cache(Late(memory, "end"))
+async def test_closing_while_a_failure_gives_its_lease_back(backend, memory):
+    backend.shut("end")
+    cache = Cache(backend)
     caller = start(cache.get_or_compute(KEY, fails))
-    await asyncio.sleep(0.03)
-    await soon(cache.aclose())
+    await backend.until("end")
+    closing = start(cache.aclose())
+    await turns()
+    backend.let_pass("end")
+    await soon(closing)
     with pytest.raises(ValueError):  # noqa: PT011 - the computation's own
         await soon(caller)
     assert not memory._leases
 
 
 @pytest.mark.asyncio
-async def test_closing_wakes_who_waits_for_another_process(memory):
+async def test_closing_wakes_who_waits_for_another_process(backend, memory):
     async with Cache(memory) as other:
-        cache, go = Cache(memory), asyncio.Event()
+        cache, go = Cache(backend), asyncio.Event()
         first = start(other.get_or_compute(KEY, go.wait))
-        await asyncio.sleep(0.02)
+        await turns()
         caller = start(cache.get_or_compute(KEY, lambda: "alone"))
-        await asyncio.sleep(0.02)
+        await backend.until("acquire")
+        await turns()
         await soon(cache.aclose())
         assert await soon(caller) == "alone"
         go.set()
         await first
 
 
-@pytest.mark.parametrize("turns", range(6))
+@pytest.mark.parametrize("later", range(6))
 @pytest.mark.asyncio
-async def test_closing_in_any_turn_of_a_miss(memory, turns):
+async def test_closing_in_any_turn_of_a_miss(memory, later):
     cache = Cache(memory)
     caller = start(cache.get_or_compute(KEY, lambda: 1))
-    for _ in range(turns):
-        await asyncio.sleep(0)
+    await turns(later)
     await soon(cache.aclose())
     assert await soon(caller) == 1
     assert not memory._leases
@@ -117,19 +113,20 @@ async def test_a_closed_cache_computes_many_as_well(memory):
 
 
 @pytest.mark.asyncio
-async def test_closing_while_the_lease_is_asked_for_leaves_none(memory):
-    cache = Cache(Late(memory, "acquire"))
+async def test_closing_while_the_lease_is_asked_for_leaves_none(backend, memory):
+    backend.shut("acquire")
+    cache = Cache(backend)
     caller = start(cache.get_or_compute(KEY, lambda: 1))
-    await asyncio.sleep(0.02)
+    await backend.until("acquire")
     await soon(cache.aclose())
     assert await soon(caller) == 1
     assert not memory._leases
 
 
-@pytest.mark.parametrize("turns", range(8))
+@pytest.mark.parametrize("later", range(8))
 @pytest.mark.asyncio
-async def test_who_is_cancelled_among_those_who_are_woken_leaves_nothing_behind(memory, turns):
-    async with Cache(memory) as other, Cache(memory) as cache:
+async def test_who_is_cancelled_among_those_who_are_woken_leaves_nothing_behind(backend, memory, later):
+    async with Cache(memory) as other, Cache(backend) as cache:
         go = asyncio.Event()
 
         async def slow():
@@ -137,31 +134,35 @@ async def test_who_is_cancelled_among_those_who_are_woken_leaves_nothing_behind(
             raise KeyError
 
         first = start(other.get_or_compute(KEY, slow))
-        await asyncio.sleep(0.02)
+        await turns()
         second = start(cache.get_or_compute(KEY, lambda: "theirs", hard_timeout=60, cache_if=lambda _: False))
-        await asyncio.sleep(0.02)
+        await backend.until("acquire")
+        await turns()
         go.set()
-        for _ in range(turns):
-            await asyncio.sleep(0)
+        await turns(later)
         second.cancel()
         await asyncio.gather(first, second, return_exceptions=True)
-        await asyncio.sleep(0.05)
+        await turns(20)
         assert await soon(cache.get_or_compute(KEY, lambda: "mine")) == "mine"
 
 
 @pytest.mark.asyncio
 async def test_callers_that_never_stop_coming_do_not_pile_up_what_is_over(memory):
+    most = 0
     async with Cache(memory) as cache:
 
-        async def caller(delay):
-            await asyncio.sleep(delay)
-            for _ in range(100):
-                await cache.get_or_compute(KEY, lambda: asyncio.sleep(0.001), cache_if=lambda _: False)
+        async def compute():
+            nonlocal most
+            most = max(most, *[len(crowd.flights) for crowd in cache._filler._crowds.values()])
+            await turns(3)
 
-        callers = [start(caller(number * 0.0004)) for number in range(3)]
-        await asyncio.sleep(0.1)
-        assert all(len(crowd.flights) < 5 for crowd in cache._filler._crowds.values())
-        await asyncio.gather(*callers)
+        async def caller(later):
+            await turns(later)
+            for _ in range(100):
+                await cache.get_or_compute(KEY, compute, cache_if=lambda _: False)
+
+        await asyncio.gather(*[caller(number) for number in range(3)])
+    assert most < 5
 
 
 @pytest.mark.asyncio
@@ -181,47 +182,48 @@ async def test_a_computation_that_something_cancels_from_within_is_an_error_and_
 
 
 @pytest.mark.asyncio
-async def test_two_who_close_at_once_need_no_longer_than_one(memory):
-    cache = Cache(Late(memory, "end"))
+async def test_two_who_close_at_once_need_no_longer_than_one(backend):
+    backend.shut("end")
+    cache = Cache(backend)
     caller = start(cache.get_or_compute(KEY, forever))
-    await asyncio.sleep(0.02)
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    await soon(asyncio.gather(cache.aclose(), cache.aclose()))
-    assert loop.time() - began < 0.9  # it was a second: the one took from the other what would have woken it
+    await backend.until("acquire")
+    await turns()
+    closing = [start(cache.aclose())]
+    await backend.until("end")
+    closing.append(start(cache.aclose()))
+    await turns()
+    backend.let_pass("end")
+    await turns(20)
+    assert all(
+        each.done() for each in closing
+    )  # not by a timer: the one took from the other what would have woken it
+    await soon(caller_ended(caller))
+
+
+async def caller_ended(caller):
     caller.cancel()
+    await asyncio.gather(caller, return_exceptions=True)
 
 
 @pytest.mark.asyncio
-async def test_who_wants_it_anew_is_not_given_what_was_seen_already(memory):
-    class Gated(CallsBack):
-        gate = None
-
-        async def acquire(self, key, token, /, **options):
-            gate, self.gate = self.gate, None
-            answer = await super().acquire(key, token, **options)
-            if gate is not None:
-                await gate.wait()
-            return answer
-
-    backend = Gated(memory)
-    backend.gate = gate = asyncio.Event()
-    async with Cache(backend) as cache, Cache(memory) as other:
+async def test_who_wants_it_anew_is_not_given_what_was_seen_already(backend, memory):
+    backend.shut("acquire")
+    async with Cache(CallsBack(backend)) as cache, Cache(memory) as other:
         first = start(cache.get_or_compute(KEY, lambda: "first"))
-        await asyncio.sleep(0.01)
+        await backend.until("acquire")
         second = start(cache.get_or_compute(KEY, lambda: "second"))
-        await asyncio.sleep(0.01)
+        await turns()
         await other.set(KEY, "seen", 60)
         third = start(cache.get_or_compute(KEY, lambda: "anew", refresh=True))
-        await asyncio.sleep(0.01)
-        gate.set()
+        await turns()
+        backend.let_pass("acquire")
         assert await soon(third) == "anew"
         await asyncio.gather(first, second)
 
 
 @pytest.mark.asyncio
-async def test_a_computation_that_somebody_joins_under_a_timeout_goes_on(memory):
-    async with Cache(memory) as cache:
+async def test_a_computation_that_somebody_joins_under_a_timeout_goes_on(backend):
+    async with Cache(backend) as cache:
         go, ended = asyncio.Event(), asyncio.Event()
 
         async def compute():
@@ -229,9 +231,10 @@ async def test_a_computation_that_somebody_joins_under_a_timeout_goes_on(memory)
             ended.set()
 
         first = start(cache.get_or_compute(KEY, compute))
-        await asyncio.sleep(0.01)
+        await backend.until("acquire")
         second = start(cache.get_or_compute(KEY, compute, hard_timeout=0.05))
-        await asyncio.sleep(0.01)
+        await backend.until("acquire", 2)
+        await turns()
         first.cancel()
         with pytest.raises(ComputeTimeout):
             await second
@@ -257,31 +260,23 @@ async def test_an_asking_that_raises_what_no_backend_should_holds_up_nobody(memo
 
 
 @pytest.mark.asyncio
-async def test_a_caller_that_is_cancelled_has_missed_all_the_same(memory):
-    async with Cache(memory) as cache:
+async def test_a_caller_that_is_cancelled_has_missed_all_the_same(backend):
+    async with Cache(backend) as cache:
         for number in range(12):
             await cache.get_or_compute(f"cold:id:{number}", lambda: 1)
         caller = start(cache.get_or_compute(KEY, forever))
-        await asyncio.sleep(0.02)
-        caller.cancel()
-        await asyncio.sleep(0.02)
+        await backend.until("acquire", 13)
+        await turns()
+        await caller_ended(caller)
         assert cache.stats().namespaces["ns"].misses == 1
 
 
 @pytest.mark.asyncio
-async def test_a_store_whose_answer_was_lost_is_not_counted_as_refused(memory):
-    class Loses(CallsBack):
-        lost = False
-
-        async def fill(self, key, token, value, /, *, ttl):
-            stored = await super().fill(key, token, value, ttl=ttl)
-            if not self.lost:
-                self.lost = True
-                raise CacheUnavailable("lost")
-            return stored
-
-    async with Cache(Loses(memory)) as cache:
+async def test_a_store_whose_answer_was_lost_is_not_counted_as_refused(backend):
+    backend.lost.add("fill")
+    async with Cache(CallsBack(backend)) as cache:
         await cache.get_or_compute(KEY, lambda: 1)
+    assert backend.asked.count("fill") == 2
     assert cache.stats().total.refused == 0
 
 
@@ -313,7 +308,7 @@ async def test_a_connection_that_is_cut_as_a_computation_ends_leaves_no_lease(re
         async with asyncio.timeout(SOON):
             while not cache.stats().available:
                 await cache.exists(OTHER)
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0)
         assert await soon(cache.get_or_compute(KEY, lambda: 2)) == 2  # the lease would have had ten seconds
 
 
